@@ -1,0 +1,120 @@
+"""The only place that touches global state; each is a context manager that puts it back.
+
+Seeds, threads and a model's mode are easy to leave changed, above all after an error. Whoever needs
+one of them changed asks here, inside a ``with`` block.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@contextmanager
+def untouched(model: Any) -> Iterator[Any]:
+    """Lend a model in evaluation mode with frozen parameters; it comes back as it was.
+
+    Modes, ``requires_grad``, gradients, hooks, buffers and the global random state are restored, also
+    after an error. Anything that is not an ``nn.Module`` (an estimator, a callable) only has the
+    random state kept.
+    """
+    import torch
+
+    with seeded(None):
+        if not isinstance(model, torch.nn.Module):
+            yield model
+            return
+        modules, parameters, buffers = list(model.modules()), list(model.parameters()), list(model.buffers())
+        modes = [module.training for module in modules]
+        hooks = [{name: dict(getattr(module, name)) for name in _HOOKS} for module in modules]
+        gradients = [(p, p.requires_grad, p.grad) for p in parameters]
+        versions = [(b, b._version, b.clone()) for b in buffers]
+        model.eval()
+        for p in parameters:
+            p.requires_grad_(False)
+        try:
+            yield model
+        finally:
+            for module, mode, kept in zip(modules, modes, hooks, strict=True):
+                module.training = mode
+                for name, entries in kept.items():
+                    _restore(getattr(module, name), entries)
+            for p, needed, grad in gradients:
+                p.requires_grad_(needed)
+                p.grad = grad
+            for buffer, version, value in versions:
+                if buffer._version != version:
+                    with torch.no_grad():
+                        buffer.copy_(value)
+
+
+def _restore(hooks: dict, entries: dict) -> None:
+    if hooks.keys() != entries.keys():
+        hooks.clear()
+        hooks.update(entries)
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Seed torch, numpy and random inside the block; afterwards they go on as if nothing had been.
+
+    With ``seed=None`` nothing is seeded, and the state is kept all the same.
+    """
+    import torch
+
+    kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    if seed is not None:
+        seed_everything(seed)
+    try:
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+        torch.set_rng_state(kept[2])
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let torch compute with ``n`` threads inside the block."""
+    import torch
+
+    kept = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(kept)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch, numpy and random for good: meant for the top of a notebook, as ``wb.seed``."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def generator(*key: int) -> torch.Generator:
+    """Return a generator that depends on the key alone, such as (seed, row): no global state is read.
+
+    Examples
+    --------
+    >>> import torch
+    >>> a = torch.rand(2, generator=generator(0, 7)); b = torch.rand(2, generator=generator(0, 7))
+    >>> bool((a == b).all())
+    True
+    """
+    import torch
+
+    seed = int(np.random.SeedSequence([k % 2**32 for k in key]).generate_state(1, np.uint64)[0] >> 1)
+    return torch.Generator().manual_seed(seed)
