@@ -24,7 +24,7 @@ class WorkbenchError(Exception):
         super().__init__(wrong, expected, todo)
 
     def __str__(self) -> str:
-        return " ".join(part.rstrip(".") + "." for part in self.args)
+        return " ".join(_ended(part) for part in (self.wrong, f"Expected: {self.expected}", self.todo))
 
 
 class BadInput(WorkbenchError, ValueError):
@@ -55,9 +55,13 @@ def unknown(what: str, name: object, known: Iterable[str]) -> UnknownName:
     Examples
     --------
     >>> print(unknown("method", "salency", ["lime", "saliency"]))
-    There is no method called 'salency'. Known: lime, saliency. Did you mean 'saliency'?.
+    There is no method called 'salency'. Expected: one of lime, saliency. Did you mean 'saliency'?
     """
     names = sorted(known)
     near = difflib.get_close_matches(str(name), names, n=1)
     todo = f"Did you mean {near[0]!r}?" if near else f"Choose a {what} from the list"
-    return UnknownName(f"There is no {what} called {name!r}", f"Known: {', '.join(names)}", todo)
+    return UnknownName(f"There is no {what} called {name!r}", f"one of {', '.join(names)}", todo)
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith(("?", ".")) else sentence + "."

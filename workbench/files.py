@@ -32,6 +32,12 @@ def folder(path: str | Path) -> Path:
     return path
 
 
+def cache(*parts: str) -> Path:
+    """Return a folder for what can be made again, such as trained references; WORKBENCH_CACHE moves it."""
+    home = os.environ.get("WORKBENCH_CACHE") or Path.home() / ".cache" / "interpretability-workbench"
+    return folder(Path(home).joinpath(*parts))
+
+
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a file beside its place and move it there: a reader sees the old file or the new one."""
     path = Path(path).expanduser()

@@ -73,7 +73,7 @@ def seeded(seed: int | None) -> Iterator[None]:
 
     kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
     if seed is not None:
-        seed_everything(seed)
+        _seed_all(seed)
     try:
         yield
     finally:
@@ -95,13 +95,36 @@ def threads(n: int) -> Iterator[None]:
         torch.set_num_threads(kept)
 
 
-def seed_everything(seed: int) -> None:
-    """Seed torch, numpy and random for good: meant for the top of a notebook, as ``wb.seed``."""
+@contextmanager
+def quantized_engine(name: str) -> Iterator[None]:
+    """Let torch pack and run int8 weights with an engine, such as ``"x86"``, inside the block."""
     import torch
 
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    kept = torch.backends.quantized.engine
+    torch.backends.quantized.engine = name
+    try:
+        yield
+    finally:
+        torch.backends.quantized.engine = kept
+
+
+def seed(n: int) -> None:
+    """Seed torch, numpy and random for good: meant for the top of a notebook.
+
+    Parameters
+    ----------
+    n
+        The seed, such as 0.
+    """
+    _seed_all(n)
+
+
+def _seed_all(n: int) -> None:
+    import torch
+
+    random.seed(n)
+    np.random.seed(n % 2**32)
+    torch.manual_seed(n)
 
 
 def generator(*key: int) -> torch.Generator:

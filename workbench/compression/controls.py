@@ -1,0 +1,40 @@
+"""The sham: what the fine-tuning of a compression does to a model from which nothing is removed."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import nn
+
+from ..data.records import Data
+from .compressed import Compressed
+from .distillation import fine_tuned
+
+
+def sham(compressed: Compressed, data: Data, *, verbose: bool = True) -> nn.Module:
+    """Train the original as the compression trained, with nothing removed.
+
+    The same loss, schedule, seed and data. Without it no drift can be blamed on compression: twelve more
+    epochs on labels alone move the maps half-way to another training run. For a compression without
+    training the sham is the original itself.
+
+    Parameters
+    ----------
+    compressed
+        From :func:`prune` or :func:`quantize`; its ``steps`` say what was trained.
+    data
+        The rows that the compression was fine-tuned on.
+    verbose
+        Show progress.
+
+    Returns
+    -------
+    nn.Module
+        A new model in evaluation mode.
+    """
+    net = copy.deepcopy(compressed.original).eval()
+    for step in compressed.steps:
+        teacher = copy.deepcopy(net)
+        for round in range(len(step["epochs"])):
+            net = fine_tuned(net, teacher, data, step, round, verbose=verbose)
+    return net

@@ -1,0 +1,143 @@
+"""What a model costs and how right it is: sizes, multiply-accumulates, milliseconds, accuracy."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data.records import Data
+from ..int8.conversion import is_int8
+from ..state import threads, untouched
+from ..zoo.storage import packed
+
+BATCH, REPEATS = 64, 15
+
+
+def compared(before: nn.Module, after: nn.Module, data: Data | None, example: torch.Tensor) -> dict[str, Any]:
+    """Return the report of a compression; accuracy and agreement are NaN without data."""
+    costs = milliseconds({"before": before, "after": after}, example)
+    answers = {name: _answers(model, data) for name, model in (("before", before), ("after", after))}
+    sides = {
+        name: {**_sizes(model, example), **costs[name], "accuracy": _accuracy(answers[name], data)}
+        for name, model in (("before", before), ("after", after))
+    }
+    agreement = float((answers["before"] == answers["after"]).mean()) if data else float("nan")
+    return {**sides, "agreement": agreement, "layers": _layers(before, after, example)}
+
+
+def layer_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return every layer's weight by name; int8 ones as their integers."""
+    found = {n: getattr(m, "weight", None) for n, m in model.named_modules()}
+    plain = {n: w().int_repr() if callable(w) else w for n, w in found.items()}
+    return {n: w.detach() for n, w in plain.items() if isinstance(w, torch.Tensor)}
+
+
+def milliseconds(models: dict[str, nn.Module], example: torch.Tensor) -> dict[str, dict[str, float]]:
+    """Return median milliseconds of one input, a batch, and a channels_last batch, on one thread.
+
+    All models are called in turn, again and again, so that a busy moment meets them all. An int8 model
+    lays its tensors out as it likes: its channels_last figure is NaN.
+    """
+    batch = example[:1].repeat(BATCH, *[1] * (example.ndim - 1))
+    calls: dict[tuple[str, str], Callable[[], Any]] = {}
+    for name, model in models.items():
+        calls[name, "ms_single"] = partial(model, example[:1])
+        calls[name, "ms_batch"] = partial(model, batch)
+        if batch.ndim == 4 and not is_int8(model):
+            calls[name, "ms_batch_channels_last"] = _channels_last(model, batch)
+    with threads(1), torch.no_grad():
+        times = _interleaved(calls)
+    return {name: {"ms_batch_channels_last": float("nan")} | {k: v for (n, k), v in times.items() if n == name}
+            for name in models}  # fmt: skip
+
+
+def _channels_last(model: nn.Module, batch: torch.Tensor) -> Callable[[], Any]:
+    laid_out: Any = copy.deepcopy(model).eval()
+    laid_out = laid_out.to(memory_format=torch.channels_last)
+    return partial(laid_out, batch.to(memory_format=torch.channels_last))
+
+
+def _interleaved(calls: dict[tuple[str, str], Callable[[], Any]]) -> dict[tuple[str, str], float]:
+    times: dict[tuple[str, str], list[float]] = {key: [] for key in calls}
+    for repeat in range(REPEATS + 3):
+        for key, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if repeat >= 3:
+                times[key].append(1000 * (time.perf_counter() - start))
+    return {key: statistics.median(values) for key, values in times.items()}
+
+
+def _sizes(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
+    weights = [*layer_weights(model).values(), *_biases(model)]
+    return {
+        "parameters": sum(w.numel() for w in weights),
+        "nonzero": sum(int(w.count_nonzero()) for w in weights),
+        "bytes": len(packed(model)),
+        "macs": sum(_macs(model, example).values()),
+    }
+
+
+def _biases(model: nn.Module) -> list[torch.Tensor]:
+    found = [getattr(m, "bias", None) for m in model.modules()]
+    plain = [b() if callable(b) else b for b in found]
+    return [b.detach() for b in plain if isinstance(b, torch.Tensor)]
+
+
+def _macs(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
+    """Count multiply-accumulates of each convolution and linear layer for one input."""
+    counts: dict[str, int] = {}
+    weights = {n: w for n, w in layer_weights(model).items() if w.ndim > 1}
+
+    def count(name: str) -> Callable:
+        def hook(_module: nn.Module, _inputs: Any, out: torch.Tensor) -> None:
+            counts[name] = weights[name].numel() * out[0].numel() // len(weights[name])
+
+        return hook
+
+    handles = [m.register_forward_hook(count(n)) for n, m in model.named_modules() if n in weights]
+    try:
+        with torch.no_grad():
+            model(example[:1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return counts
+
+
+def _answers(model: nn.Module, data: Data | None) -> np.ndarray:
+    if data is None:
+        return np.empty(0)
+    with untouched(model), torch.no_grad():
+        parts = [model(x).argmax(1) for x in torch.tensor(data.test.x).split(256)]
+    return torch.cat(parts).numpy()
+
+
+def _accuracy(answers: np.ndarray, data: Data | None) -> float:
+    return float((answers == data.test.y).mean()) if data else float("nan")
+
+
+def _layers(before: nn.Module, after: nn.Module, example: torch.Tensor) -> list[dict[str, Any]]:
+    old, new = layer_weights(before), layer_weights(after)
+    macs = _macs(after, example)
+    return [
+        {
+            "layer": name,
+            "shape before": "x".join(map(str, weight.shape)),
+            "shape after": "x".join(map(str, new[name].shape)),
+            "weights": weight.numel(),
+            "left": int(new[name].count_nonzero()),
+            "removed": 1 - int(new[name].count_nonzero()) / weight.numel(),
+            "macs": macs.get(name, 0),
+        }
+        for name, weight in old.items()
+        if name in new
+    ]

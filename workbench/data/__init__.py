@@ -1,0 +1,1 @@
+"""What models learn from: records of data, the shipped sets, and your own arrays."""

@@ -1,0 +1,123 @@
+"""``Data`` and its three splits: frozen records that know where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import html
+
+KINDS = ("image", "table", "text")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of data.
+
+    Attributes
+    ----------
+    x
+        Inputs, ``(n, ...)`` float32; images ``(n, channel, row, column)`` in [0, 1].
+    y
+        Class index a row, ``(n,)`` int64.
+    row_ids
+        What identifies a row for good, ``(n,)`` int64; a slice keeps them.
+    clusters
+        Rows that are not independent of each other share a number, ``(n,)`` int64.
+    evidence, shortcut
+        Boolean masks of the inputs' shape where the class truly is, and what was planted; or None.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    row_ids: np.ndarray
+    clusters: np.ndarray
+    evidence: np.ndarray | None = None
+    shortcut: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows) -> Split:
+        """Return the chosen rows: a slice, a list of positions or a boolean mask."""
+        if isinstance(rows, (int, np.integer)):
+            rows = [rows]
+        arrays = {name: value[rows] for name, value in vars(self).items() if value is not None}
+        return Split(**arrays)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Train, valid and test rows with their names.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> data = wb.load("mnist")
+    >>> data
+    Data('mnist': image 1x28x28, 10 classes, 3500 train / 500 valid / 1000 test rows)
+    """
+
+    name: str
+    kind: str
+    train: Split
+    valid: Split
+    test: Split
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    licence: str = "not stated"
+    source: str = "not stated"
+    columns: dict[str, list[int]] | None = field(default=None)
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return tuple(self.train.x.shape[1:])
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over every split's inputs, classes and row numbers."""
+        digest = hashlib.sha256(f"{self.kind}|{self.class_names}".encode())
+        for split in self.splits.values():
+            for array in (split.x, split.y, split.row_ids):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def subset(self, train: int | None = None, valid: int | None = None, test: int | None = None) -> Data:
+        """Return the same data with only the first rows of each split (``None`` keeps all).
+
+        The shipped splits are shuffled and stratified, so the first rows are a fair sample of them.
+        """
+        counts: dict[str, int | None] = {"train": train, "valid": valid, "test": test}
+        shorter: dict[str, Any] = {name: split[: counts[name]] for name, split in self.splits.items()}
+        return replace(self, **shorter)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.input_shape))
+        rows = " / ".join(f"{len(split)} {name}" for name, split in self.splits.items())
+        return f"Data({self.name!r}: {self.kind} {shape}, {self.n_classes} classes, {rows} rows)"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "kind": f"{self.kind}, {' x '.join(map(str, self.input_shape))}",
+            "rows": ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items()),
+            "classes": ", ".join(self.class_names[:20]),
+            "licence": self.licence,
+            "source": self.source,
+            "fingerprint": self.fingerprint[:16],
+        }
+        return html.record(f"Data: {self.name}", facts)

@@ -1,0 +1,1 @@
+"""Is an explanation true, did it survive compression, and may one say so?"""

@@ -1,0 +1,286 @@
+"""``compare``: a model and its compressed form, side by side with everything that could mimic a change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ..compression.compressed import Compressed
+from ..data.records import Data, Split
+from ..errors import BadInput, NotExplainable, unknown
+from ..explanation.door import explain
+from ..explanation.registry import look_up, require
+from ..explanation.result import Explanation
+from ..explanation.score import OUTPUTS
+from ..int8.conversion import is_int8
+from ..zoo.holder import unwrap
+from ..zoo.identity import fingerprint
+from .behaviour import CONDITIONS, answers, conditions
+from .comparison import Comparison
+from .controls import Cast, assemble
+from .judging import evaluate
+from .similarities import similarity
+
+PRIMARY = "occlusion"
+METHODS: dict[str, dict[str, Any]] = {
+    PRIMARY: {},
+    "integrated_gradients": {"n_steps": 32},
+    "grad_cam": {"relu": False},
+}
+SIGNED = {"saliency": {"abs": False}, "grad_cam": {"relu": False}}  # maps are compared with their signs
+COMPARED = ("cosine", "topk_iou", "mass_moved")
+MERITS = ("deletion", "insertion", "completeness", "sparseness")
+MERIT_ROWS = 100
+
+
+def compare(
+    before: Any,
+    after: Any,
+    data: Data,
+    *,
+    methods: Iterable[str] | Mapping[str, dict[str, Any]] | None = None,
+    output: str = "centred_logit",
+    n: int = 400,
+    references: int | Sequence[Any] = 5,
+    sham: Any = None,
+    groups: Sequence[Any] | None = None,
+    margin: float | None = None,
+    seed: int = 0,
+    verbose: bool = True,
+) -> Comparison:
+    """Compare how two models respond to the parts of their inputs, with controls, and say what may be said.
+
+    Both are asked about the class that the original predicts. Five columns: the method's own noise (self),
+    a model that was trained on with nothing removed (sham), the compressed one, other training runs
+    (references), a randomized one. The primary end point, fixed before results, is occlusion of the real
+    artifact on centred logits, by the cosine of signed maps; everything else is secondary.
+
+    Parameters
+    ----------
+    before, after
+        Models, or what holds one. A ``Compressed`` brings the steps from which its sham is trained.
+    data
+        Test rows are compared; training rows train the controls.
+    methods
+        Names, or a dict of names and options; occlusion is always among them. By default also integrated
+        gradients and Grad-CAM, where both models can be explained by them.
+    output
+        The scalar to explain. Raw logits hold a part that no answer depends on: keep the centred logit.
+    n
+        How many test rows are explained; answers are counted on all of them.
+    references
+        Models trained like the original, or how many to train from its recipe (at least 3 for an interval;
+        they are cached). A model without a recipe has none, and the verdict is then "cannot tell".
+    sham
+        A model trained like the compression with nothing removed; trained from ``after.steps`` when None.
+    groups
+        A label for each test row; by default its class.
+    margin
+        Of the similarity, if another was fixed before; by default max(sham - .05, references).
+    seed
+        Of draws, masks, noise and resampling.
+    verbose
+        Show progress.
+
+    Returns
+    -------
+    Comparison
+        ``.verdict``, ``.table()``, ``.index(method)``, ``.by_group()``, ``.worst(k)``, ``.to_html(path)``.
+
+    Raises
+    ------
+    NotExplainable
+        A method that was asked for by name cannot explain one of the models.
+    BadInput
+        Wrong numbers, groups of another length, models that do not fit the data.
+    UnknownName
+        An unknown method or output.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> data = wb.load("mnist").subset(train=300, test=60)
+    >>> net = wb.fit(wb.build("mlp", data), data, epochs=2, verbose=False)
+    >>> same = wb.compare(net, net, data, references=0, n=20, verbose=False)
+    >>> same.verdict.word, float(same.table()["compressed"].iloc[0])
+    ('cannot tell', 1.0)
+    """
+    started = time.perf_counter()
+    _check(output, n, data)
+    labels = _labels(groups, data)
+    chosen, skipped = _methods(methods, (unwrap(before), unwrap(after)), data)
+    cast = assemble(before, after, data, references, sham, seed, verbose)
+    rows = data.test[:n]
+    target = answers(cast.before, rows.x)
+    players = 4 + len(cast.references)
+    with tqdm(
+        total=players * len(chosen), unit="map", desc="compare", disable=not verbose, leave=False
+    ) as bar:
+        explained = {
+            name: _Explained(cast, rows, target, name, options, output, seed, bar)
+            for name, options in chosen.items()
+        }
+    primary = explained[PRIMARY]
+    return Comparison(
+        similarities={(m, s): found.columns(s) for m, found in explained.items() for s in COMPARED},
+        kept=_kept(cast, conditions(data.test.x, seed)),
+        right=_right(cast, data.test),
+        maps=primary.shown(),
+        answers={name: answers(model, rows.x) for name, model in _shown(cast).items()},
+        rows={"x": rows.x, "y": rows.y, "target": target, "row_ids": rows.row_ids,
+              "clusters": data.test.clusters},
+        merit=_merit(cast, primary, data, seed),
+        facts={
+            "n": len(rows), "n_test": len(data.test), "references": len(cast.references), "sham": cast.sham is not None,
+            "output": output, "primary": PRIMARY, "methods": {m: found.settings for m, found in explained.items()},
+            "margin": margin, "seed": seed, "data": data.name, "class_names": list(data.class_names),
+            "noun": "digits" if data.name == "mnist" else "inputs", "groups": "class" if groups is None else "group",
+            "labels": labels, "conditions": list(CONDITIONS),
+            "notes": [*cast.notes, *skipped], "real_artifact": "gradient" not in look_up(PRIMARY).needs,
+            "int8": is_int8(cast.after), "twin": [m for m, found in explained.items() if "twin" in found.flags],
+            "report": getattr(after, "report", None) if isinstance(after, Compressed) else None,
+            "steps": list(after.steps) if isinstance(after, Compressed) else [],
+            "trained_on": [], "recipe": getattr(cast.before, "recipe", None),
+            "spec": getattr(cast.before, "spec", None), "seconds": time.perf_counter() - started,
+            "fingerprints": {"data": data.fingerprint, "original": fingerprint(cast.before),
+                             "compressed": fingerprint(cast.after)},
+        },
+    )  # fmt: skip
+
+
+def _check(output: str, n: int, data: Data) -> None:
+    if output not in OUTPUTS:
+        raise unknown("output", output, OUTPUTS)
+    if not isinstance(data, Data):
+        raise BadInput(
+            f"data is a {type(data).__name__}", "Data, with test rows to compare on", "Use wb.from_arrays"
+        )
+    if n < 1:
+        raise BadInput(f"n is {n}", "at least one row", "400 are a good number")
+
+
+def _labels(groups: Sequence[Any] | None, data: Data) -> list[str]:
+    """Return a group's name for each test row, by default its class."""
+    if groups is None:
+        return [data.class_names[c] for c in data.test.y]
+    labels = [str(g) for g in groups]
+    if len(labels) != len(data.test):
+        raise BadInput(
+            f"groups has {len(labels)} labels for {len(data.test)} test rows", "one a row", "Match them"
+        )
+    return labels
+
+
+def _methods(asked: Any, models: tuple[Any, Any], data: Data) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return the methods with their options, and notes on those of the default that cannot explain the models."""
+    if asked is not None:
+        options = (
+            dict(asked) if isinstance(asked, Mapping) else {name: SIGNED.get(name, {}) for name in asked}
+        )
+        for model in models:
+            for name in options:
+                require(look_up(name), model, data.kind)
+        return {PRIMARY: options.pop(PRIMARY, {}), **options}, []
+    able, notes = {}, []
+    for name, options in METHODS.items():
+        try:
+            for model in models:
+                require(look_up(name), model, data.kind)
+            able[name] = options
+        except NotExplainable as problem:
+            notes.append(problem.wrong)
+    return able, notes
+
+
+def _shown(cast: Cast) -> dict[str, Any]:
+    """Return the models whose maps are drawn side by side."""
+    shown = {"original": cast.before, "compressed": cast.after, "sham": cast.sham}
+    return {name: m for name, m in shown.items() if m is not None} | dict(
+        zip(["another run"], cast.references, strict=False)
+    )
+
+
+class _Explained:
+    """Every model explained by one method, for the original's classes; independent draws for all but the first."""
+
+    def __init__(self, cast: Cast, rows: Split, target: np.ndarray, method: str, options: dict[str, Any],
+                 output: str, seed: int, bar: tqdm) -> None:  # fmt: skip
+        def explained(model: Any, draw: int) -> Explanation:
+            bar.set_postfix_str(method)
+            bar.update()
+            return explain(model, rows, method, target=target, output=output, seed=draw, **options)
+
+        self.first = explained(cast.before, seed)
+        self.runs = {
+            "self": [explained(cast.before, seed + 1) if look_up(method).takes("seed") else self.first],
+            "sham": [] if cast.sham is None else [explained(cast.sham, seed + 1)],
+            "compressed": [explained(cast.after, seed + 1)],
+            "references": [explained(model, seed + 1) for model in cast.references],
+            "randomized": [explained(cast.randomized, seed + 1)],
+        }
+        self.settings = {
+            k: v for k, v in self.first.settings.items() if k not in ("measured", "seed", "output")
+        }
+        self.flags = self.runs["compressed"][0].flags
+
+    def columns(self, name: str) -> dict[str, np.ndarray]:
+        """Return the similarity of every run's maps to the original's, ``(runs, n)`` by column."""
+        n = len(self.first)
+        return {
+            column: np.array([similarity(self.first, e, metrics=(name,))[name] for e in runs]).reshape(-1, n)
+            for column, runs in self.runs.items()
+        }
+
+    def shown(self) -> dict[str, np.ndarray]:
+        """Return the maps that are drawn side by side."""
+        drawn = {"original": [self.first], "compressed": self.runs["compressed"], "sham": self.runs["sham"],
+                 "another run": self.runs["references"]}  # fmt: skip
+        return {name: _map(runs[0]) for name, runs in drawn.items() if runs}
+
+
+def _map(e: Explanation) -> np.ndarray:
+    return e.values if e.map is None else e.map
+
+
+def _columns(cast: Cast) -> dict[str, list[Any]]:
+    return {"sham": [] if cast.sham is None else [cast.sham], "compressed": [cast.after],
+            "references": list(cast.references), "randomized": [cast.randomized]}  # fmt: skip
+
+
+def _kept(cast: Cast, asked: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Return whether each model gives the original's answer, ``(runs, test rows)``, in every condition."""
+    kept = {}
+    for condition, x in asked.items():
+        own = answers(cast.before, x)
+        kept[condition] = {
+            column: np.array([answers(m, x) == own for m in models]).reshape(-1, len(x))
+            for column, models in _columns(cast).items()
+        }
+    return kept
+
+
+def _right(cast: Cast, test: Split) -> dict[str, np.ndarray]:
+    columns = {"original": [cast.before], **_columns(cast)}
+    return {
+        column: np.array([answers(m, test.x) == test.y for m in models]).reshape(-1, len(test))
+        for column, models in columns.items()
+    }
+
+
+def _merit(cast: Cast, primary: _Explained, data: Data, seed: int) -> dict[str, dict[str, Any]]:
+    """Judge each model's own explanations: how faithful above the best floor, how sparse."""
+    models = {
+        "original": (cast.before, primary.first),
+        "compressed": (cast.after, primary.runs["compressed"][0]),
+    }
+    if cast.sham is not None:
+        models["sham"] = cast.sham, primary.runs["sham"][0]
+    merit = {}
+    for name, (model, e) in models.items():
+        scores = evaluate(e[:MERIT_ROWS], model, MERITS, data=data, seed=seed)
+        merit[name] = {metric: (scores[metric], scores.columns[metric].floor) for metric in MERITS}
+    return merit

@@ -1,0 +1,20 @@
+"""Complexity: how few features carry an explanation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .judging import metric
+
+
+@metric("sparseness", direction="higher is sparser", category="complexity", range="0 to 1",
+        paper="Chalasani, Chen, Chowdhury, Wu and Jha 2020; Hurley and Rickard 2009",
+        misleads="Sparse is not true: a single wrong pixel is as sparse as a map can be.")  # fmt: skip
+def sparseness(score: Any, inputs: Any, values: np.ndarray) -> np.ndarray:
+    """Return the Gini index of the absolute values (Chalasani et al. 2020); NaN for a map of zeros."""
+    sizes = np.sort(np.abs(values).reshape(len(values), -1).astype(float), axis=1)
+    n, total = sizes.shape[1], sizes.sum(1)
+    weights = 2 * np.arange(1, n + 1) - n - 1
+    return np.divide(sizes @ weights, n * total, out=np.full(len(sizes), np.nan), where=total > 0)

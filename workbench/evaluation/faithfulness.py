@@ -1,0 +1,55 @@
+"""Faithfulness: does the output follow when the features that an explanation ranks first come or go?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from ..explanation.score import Score
+from ..explanation.space import Space
+from .judging import metric
+
+STEPS = 28
+
+
+@metric("deletion", direction="lower is better", category="faithfulness", range="0 to 1", floors=True,
+        paper="Petsiuk, Das and Saenko 2018",
+        misleads="Inputs with holes are unreal; an untrained model's map can do well on digits: read it against its floor.")  # fmt: skip
+def deletion(score: Score, inputs: Space, values: np.ndarray) -> np.ndarray:
+    """Return the mean probability while features go, the highest values first (Petsiuk et al. 2018)."""
+    rank, counts = _ranks(inputs, values), _counts(inputs)
+    return _area(
+        score, inputs, lambda rows, steps: rank[rows] < counts[steps].view(-1, *[1] * (rank.ndim - 1))
+    )
+
+
+@metric("insertion", direction="higher is better", category="faithfulness", range="0 to 1", floors=True,
+        paper="Petsiuk, Das and Saenko 2018",
+        misleads="Rewards maps that draw outlines; the empty baseline may itself belong to a class.")  # fmt: skip
+def insertion(score: Score, inputs: Space, values: np.ndarray) -> np.ndarray:
+    """Return the mean probability while features come, the highest values first (Petsiuk et al. 2018)."""
+    rank, counts = _ranks(inputs, values), _counts(inputs)
+    return _area(
+        score, inputs, lambda rows, steps: rank[rows] >= counts[steps].view(-1, *[1] * (rank.ndim - 1))
+    )
+
+
+def _area(score: Score, inputs: Space, hide: Callable) -> np.ndarray:
+    """Return the area under the curve by the trapezoid rule, as a share of its width."""
+    curve = score.responses(inputs, STEPS + 1, hide)
+    return ((curve[:, 1:] + curve[:, :-1]) / 2).mean(1).numpy(force=True).astype(float)
+
+
+def _ranks(inputs: Space, values: np.ndarray) -> torch.Tensor:
+    """Return each feature's place in falling order, channels of a pixel together."""
+    total = torch.as_tensor(values, device=inputs.x.device)
+    total = total.sum(1, keepdim=True) if inputs.spatial else total
+    order = total.flatten(1).argsort(dim=1, descending=True, stable=True)
+    return order.argsort(1).view(total.shape)
+
+
+def _counts(inputs: Space) -> torch.Tensor:
+    features = inputs.x[0, :1].numel() if inputs.spatial else inputs.x[0].numel()
+    return (torch.arange(STEPS + 1, device=inputs.x.device) * features / STEPS).round()

@@ -1,0 +1,290 @@
+"""A comparison as sections of a page: the claim first, then the evidence. Every number is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import html
+from ..plotting import canvas, comparisons
+from .comparison import Comparison
+from .intervals import Interval, bootstrap_mean
+from .margins import Measured, short
+from .shares import mcnemar_exact, share_interval
+
+MISSING = (
+    "easier or harder to explain, by the fidelity of a surrogate tree",
+    "shifted inputs and counterfactual pairs",
+    "the runner-up as a second, untrained target",
+    "calibration",
+    "similarity by layer",
+    "what people said",
+)
+
+
+def sections(comparison: Comparison) -> list[html.Markup]:
+    """Return the claim and the sections that a comparison alone can fill."""
+    return [
+        claim(comparison),
+        table(comparison),
+        standing(comparison),
+        examples(comparison),
+        groups(comparison),
+    ]
+
+
+def claim(comparison: Comparison) -> html.Markup:
+    """Return the verdict as a reader meets it first: word, evidence, numbers, doubt."""
+    verdict = comparison.verdict
+    return html.note(
+        html.paragraph(html.strong(f"Verdict: {verdict.word.upper()}. Evidence: {verdict.evidence}.")),
+        html.paragraph(verdict.sentence),
+        html.paragraph(html.strong("Doubt: "), verdict.doubt),
+    )
+
+
+def table(comparison: Comparison) -> html.Markup:
+    """Return section 1: one table of everything that counts, original to other runs."""
+    c = comparison
+    rows = [_accuracy(c), *_answers_kept(c), *_costs(c), *_similarities(c), *_merits(c), _worst_group(c)]
+    notes = [*_methods(c), *_secondary(c)]
+    return html.section(
+        "Still right? Smaller? Same parts of the input?", html.table(rows), html.listing(notes)
+    )
+
+
+def standing(comparison: Comparison) -> html.Markup:
+    """Return section 2: where the compressed model stands among its controls."""
+    return html.section(
+        "Where does it stand?",
+        _figure(comparisons.standing(comparison), comparisons.standing_alt(comparison),
+                "Each line is a method. Blue inside or right of the orange band: no further from the original than "
+                "another training run. The index is 1 at the method's own noise and 0 at the mean of the other runs."),
+        html.table(_rounded(comparison.table())),
+    )  # fmt: skip
+
+
+def examples(comparison: Comparison) -> html.Markup:
+    """Return section 3: median and worst inputs, chosen by rule."""
+    if comparison.rows["x"].ndim != 4:
+        return html.section("Look yourself", html.paragraph("There are no pictures for this kind of input."))
+    caption = "Three inputs in the middle of the order by similarity, and the three at its end. One colour scale; red speaks for the class that the original answers."
+    return html.section(
+        "Look yourself",
+        _figure(comparisons.examples(comparison), comparisons.examples_alt(comparison), caption),
+    )
+
+
+def groups(comparison: Comparison) -> html.Markup:
+    """Return section 4: for whom it changed, by class or group, and by what became of the answer."""
+    caption = "n: test rows / rows explained. A group of fewer than 30 is shown and not judged."
+    return html.section(
+        "For whom did it change?",
+        _figure(comparisons.by_group(comparison), comparisons.by_group_alt(comparison), caption),
+        html.table(_by_fate(comparison), "Similarity of maps by what became of the answer"),
+    )
+
+
+def limits(comparison: Comparison) -> html.Markup:
+    """Return section 6: what the page cannot say, and which rows are absent."""
+    said = [
+        "Maps are evidence about behaviour near these inputs, not proof of reasoning.",
+        "The intervals of similarities resample inputs: they speak for this pair of models, not for every compression of its kind.",
+        f"Inputs were hidden with a baseline of zero; another baseline asks another question. The masks hide {comparison.facts['primary']} windows of one size.",
+        *(["int8 is a staircase without a local slope: gradient methods explain a surrogate with bit-equal outputs, whose gradient "
+           "describes changes of norm of about .6 and more. A high similarity to the original is a finding, not a proof of quality."]
+          if comparison.facts["twin"] else []),
+        *comparison.facts["notes"],
+        "Not on this page, because the workbench does not compute it yet: " + "; ".join(MISSING) + ".",
+    ]  # fmt: skip
+    return html.section("What this page cannot say", html.listing(said))
+
+
+def _figure(fig: Any, alt: str, caption: str) -> html.Markup:
+    return html.figure(canvas.png(fig), alt, caption)
+
+
+def _line(name: str, original: Any = "", sham: Any = "", compressed: Any = "", runs: Any = "", difference: Any = "",
+          read: str = "") -> dict[str, Any]:  # fmt: skip
+    return {"": name, "original": original, "trained on, not compressed": sham, "compressed": compressed,
+            "other runs": runs, "difference, 95 %": difference, "read as": read}  # fmt: skip
+
+
+def _share(runs: np.ndarray) -> str:
+    return f"{100 * runs.mean():.1f} %" if runs.size else "-"
+
+
+def _similar(runs: np.ndarray) -> str:
+    if not runs.size:
+        return "-"
+    means = runs.mean(1)
+    return (
+        short(means[0])
+        if len(means) == 1
+        else f"{short(means.mean())} ({short(means.min())} to {short(means.max())})"
+    )
+
+
+def _accuracy(c: Comparison) -> dict[str, Any]:
+    change, right = c.accuracy, c.right
+    p = mcnemar_exact(right["original"][0], right["compressed"][0])
+    read = (
+        "not inferior by 1 point"
+        if change.low > -0.01
+        else "inferior"
+        if change.high < -0.01
+        else "cannot tell by 1 point"
+    )
+    return _line(f"accuracy, n = {c.facts['n_test']:,}", _share(right["original"]), _share(right["sham"]),
+                 _share(right["compressed"]), _share(right["references"]),
+                 f"{100 * change.value:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f}) points",
+                 f"{read}; McNemar p = {p:.2g}")  # fmt: skip
+
+
+def _answers_kept(c: Comparison) -> list[dict[str, Any]]:
+    rows = []
+    for measured, (condition, columns) in zip(c.behaviour, c.kept.items(), strict=True):
+        low, high = (f"{100 * bound:.1f}" for bound in share_interval(columns["compressed"][0])[1:3])
+        rows.append(_line(f"answers kept, {condition} inputs", "", _share(columns["sham"]), _share(columns["compressed"]),
+                          _share(columns["references"]), f"{low} to {high} %", _read(measured)))  # fmt: skip
+    return rows
+
+
+def _read(measured: Measured) -> str:
+    if np.isnan(measured.margin):
+        return "no margin without references"
+    zone = {"clear": "clears", "below": "below", "open": "neither clears nor is below"}[measured.zone]
+    return f"{zone} the margin {short(measured.margin)}"
+
+
+def _costs(c: Comparison) -> list[dict[str, Any]]:
+    report = c.facts["report"]
+    if not report:
+        return []
+    before, after = report["before"], report["after"]
+    rows = [
+        _line("file", f"{before['bytes'] / 1024:,.0f} KiB", "", f"{after['bytes'] / 1024:,.0f} KiB", "", "",
+              f"{before['bytes'] / after['bytes']:.1f}x smaller")
+    ]  # fmt: skip
+    for key, name in (("ms_single", "ms, one input"), ("ms_batch", "ms, batch of 64")):
+        rows.append(_line(f"{name}, one thread", f"{before[key]:.2f}", "", f"{after[key]:.2f}", "", "",
+                          _faster(before[key] / after[key])))  # fmt: skip
+    fast = before["ms_batch_channels_last"]
+    if fast and np.isfinite(fast):
+        rows.append(_line("ms, batch of 64, original in channels_last", f"{fast:.2f}", "", f"{after['ms_batch']:.2f}", "", "",
+                          _faster(fast / after["ms_batch"])))  # fmt: skip
+    return rows
+
+
+def _faster(ratio: float) -> str:
+    return f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower"
+
+
+def _similarities(c: Comparison) -> list[dict[str, Any]]:
+    rows = []
+    for method in c.facts["methods"]:
+        columns, interval = c.of(method), c.interval(method)
+        primary = method == c.facts["primary"]
+        on = (
+            "the surrogate"
+            if method in c.facts["twin"]
+            else "the real artifact"
+            if c.facts["int8"]
+            else "the model"
+        )
+        name = f"{method.replace('_', ' ')} of {on}" + (" (primary)" if primary else "")
+        index = c.index(method)
+        placed = f"index {index.value:.2f}" if np.isfinite(index.value) else index.reason.partition(":")[0]
+        rows.append(_line(name, _similar(columns["self"]), _similar(columns["sham"]), short(interval.value),
+                          _similar(columns["references"]), f"{short(interval.low)} to {short(interval.high)}",
+                          f"{_read(c.primary)}; {placed}" if primary else f"secondary; {placed}"))  # fmt: skip
+    return rows
+
+
+def _merits(c: Comparison) -> list[dict[str, Any]]:
+    rows = []
+    for metric, sign in (("deletion", -1), ("insertion", 1)):
+        gains = {
+            model: sign * (np.asarray(scores[metric][0]) - np.asarray(scores[metric][1]))
+            for model, scores in c.merit.items()
+        }
+        change = bootstrap_mean(gains["compressed"] - gains["original"])
+        rows.append(_line(f"{metric}, gain over the best floor", f"{gains['original'].mean():+.3f}",
+                          f"{gains['sham'].mean():+.3f}" if "sham" in gains else "-", f"{gains['compressed'].mean():+.3f}", "",
+                          f"{change.low:+.3f} to {change.high:+.3f}", _gain(gains, change)))  # fmt: skip
+    return rows
+
+
+def _gain(gains: dict[str, np.ndarray], change: Interval) -> str:
+    above = "its maps beat nonsense" if gains["compressed"].mean() > 0 else "its maps do not beat nonsense"
+    moved = (
+        "more faithful"
+        if change.low > 0
+        else "less faithful"
+        if change.high < 0
+        else "as faithful as the original's"
+    )
+    return f"{above}; {moved}"
+
+
+def _worst_group(c: Comparison) -> dict[str, Any]:
+    far = c.by_group().sort_values("similarity").iloc[0]
+    return _line(f"worst {c.facts['groups']}: {far['group']}, n = {far['n explained']}", "", "", short(far["similarity"]),
+                 short(far["references"]), f"{short(far['low'])} to {short(far['high'])}", "similarity of primary maps")  # fmt: skip
+
+
+def _methods(c: Comparison) -> list[str]:
+    said = [
+        f"{c.n} test rows were explained ({c.facts['output'].replace('_', ' ')}, the class that the original answers, cosine of "
+        f"signed maps); answers were counted on all {c.facts['n_test']:,}. Original: the method's own noise.",
+        f"Margins, by rules fixed before: similarity at least {short(c.primary.margin)} (the larger of the sham's mean less .05 and "
+        "the references' mean); answers kept at least the references' mean less one point.",
+        "Gain over the best floor: on the first 100 rows, against a random order inside the input, the distance to the baseline, "
+        "edges, the class mean, and the same method on a randomized model.",
+    ]
+    if c.facts["twin"]:
+        gap = c.facts.get("gap")
+        measured = (
+            f" Its completeness gap to the real int8 difference has a median of {100 * gap:.1f} %."
+            if gap is not None
+            else ""
+        )
+        said.append(f"{', '.join(c.facts['twin']).replace('_', ' ')}: an int8 model has no gradient, so its bit-equal surrogate "
+                    f"was explained.{measured}")  # fmt: skip
+    return said
+
+
+def _secondary(c: Comparison) -> list[str]:
+    return [
+        f"Secondary: {row['method'].replace('_', ' ')}, compressed minus trained on {row['compressed - sham']:+.3f}, tail probability after "
+        f"Holm {row['p after Holm']:.2g}."
+        for _, row in c.secondary().iterrows()
+    ]
+
+
+def _by_fate(c: Comparison) -> list[dict[str, Any]]:
+    before, after, y = c.answers["original"], c.answers["compressed"], c.rows["y"]
+    alike = c.of(c.facts["primary"])["compressed"][0]
+    fates = {
+        "answer kept, right": (before == after) & (after == y),
+        "answer kept, wrong": (before == after) & (after != y),
+        "answer changed, now wrong": (before != after) & (after != y),
+        "answer changed, now right": (before != after) & (after == y),
+    }
+    return [_fate(name, alike[rows]) for name, rows in fates.items() if rows.any()]
+
+
+def _fate(name: str, alike: np.ndarray) -> dict[str, Any]:
+    interval = bootstrap_mean(alike)
+    between = f"{short(interval.low)} to {short(interval.high)}" if np.isfinite(interval.low) else "too few"
+    return {
+        "what became of the answer": name,
+        "n": len(alike),
+        "similarity": short(interval.value),
+        "95 %": between,
+    }
+
+
+def _rounded(frame: Any) -> Any:
+    return frame.round(3)

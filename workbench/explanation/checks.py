@@ -1,0 +1,69 @@
+"""The checks that run on every result: what is found stands in ``flags``, name -> sentence.
+
+========================  ==========================================================================
+flag                      what was found
+========================  ==========================================================================
+``train mode``            the model was in train mode; it was explained in evaluation mode and put back
+``NaN``                   values that are not finite
+``constant map``          rows whose values are all equal: nothing can be ranked
+``gap``                   rows whose values miss their promised sum by more than 5 % of |output - base|
+``twin``                  an int8 model was explained through its differentiable surrogate
+``saturated``             a probability or its logarithm is explained where the softmax is above .9999
+``log-probabilities``     an estimator without logits: log-probabilities, at least log 1e-6, stand for them
+``probabilities``         the model's outputs look like probabilities and were taken as logits
+``layer used twice``      a hooked layer ran more than once a forward; its last output was taken
+``shared draws``          rows share their random draws, so their sampling errors are not independent
+========================  ==========================================================================
+
+A hook that does not fire is an error, not a flag.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from .registry import Method
+from .score import Score
+
+GAP = 0.05
+
+
+def of_model(model: Any) -> dict[str, str]:
+    """Return what is noticed about a model before it is explained."""
+    if isinstance(model, nn.Module) and any(m.training for m in model.modules()):
+        return {"train mode": "The model was in train mode: explained in evaluation mode, and put back."}
+    return {}
+
+
+def of_call(score: Score, common: dict[str, Any], entry: Method, n: int) -> dict[str, str]:
+    """Return what is noticed about how a result came about."""
+    flags = {}
+    if score.uses_twin:
+        flags["twin"] = (
+            "An int8 model has no gradient: its differentiable surrogate was explained, whose outputs are bit-equal; "
+            "its gradient describes changes of norm of about .6 and more."
+        )
+    if n > 1 and entry.takes("shared_draws") and common.get("shared_draws", True):
+        flags["shared draws"] = "Rows share their random draws: their sampling errors are not independent."
+    return flags
+
+
+def of_values(values: np.ndarray, delta: np.ndarray | None, difference: np.ndarray | None) -> dict[str, str]:
+    """Return what is noticed about the values of a result."""
+    flags, n = {}, len(values)
+    flat = values.reshape(n, -1)
+    if bad := int((~np.isfinite(flat)).any(1).sum()):
+        flags["NaN"] = f"{bad} of {n} rows hold values that are not finite."
+    if still := int((np.ptp(np.nan_to_num(flat), axis=1) == 0).sum()):
+        flags["constant map"] = f"In {still} of {n} rows all values are equal."
+    if delta is not None and difference is not None:
+        relative = np.abs(delta) / np.maximum(np.abs(difference), 1e-6)
+        if wide := int((relative > GAP).sum()):
+            flags["gap"] = (
+                f"In {wide} of {n} rows the values miss the output's difference by more than {GAP:.0%} "
+                f"(the largest gap is {np.abs(delta).max():.3g})."
+            )
+    return flags

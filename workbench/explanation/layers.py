@@ -1,0 +1,59 @@
+"""Methods that look at what a layer computes."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from .registry import method
+from .score import Score
+from .space import Space
+
+
+@method("grad_cam", needs={"gradient", "convolution", "image"}, signed=False, cost="1 and its gradient",
+        estimand="where the channels of a layer that speak for the output are active, coarsely",
+        paper="Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra 2017",
+        misleads="Coarse: one value a cell of the layer, upsampled; rectified, it hides what speaks against.")  # fmt: skip
+def grad_cam(score: Score, inputs: Space, *, layer: str | None = None, relu: bool = True,
+             upsample: bool = True) -> tuple[torch.Tensor, dict]:  # fmt: skip
+    """Return Grad-CAM of a layer, the last convolution by default, ``(n, 1, row, column)`` (Selvaraju et al. 2017)."""
+    from captum.attr import LayerGradCam
+
+    name, module = score.layer(layer)
+    captum = LayerGradCam(score, module)
+    parts = []
+    for rows in score.chunks(inputs.n):
+        x = inputs.x[rows].detach().requires_grad_()
+        with score.watching(module):
+            parts.append(
+                captum.attribute(x, additional_forward_args=(rows,), relu_attributions=relu).detach()
+            )
+    return _upsampled(torch.cat(parts), inputs, upsample), {"layer": name}
+
+
+@method("activation", needs={"layers", "image"}, signed=True, cost="1",
+        estimand="how active a layer is at each place, whatever the output",
+        paper="Zeiler and Fergus 2014; Bau, Zhou, Khosla, Oliva and Torralba 2017",
+        misleads="Says what the layer responds to, not whether the output depends on it; it knows no class.")  # fmt: skip
+def activation(score: Score, inputs: Space, *, layer: str | None = None, channel: int | None = None,
+               upsample: bool = True) -> tuple[torch.Tensor, dict]:  # fmt: skip
+    """Return a layer's activation, the mean over channels or one channel (Zeiler and Fergus 2014).
+
+    ``(n, 1, row, column)``, or ``(n, unit)`` for a layer without rows and columns.
+    """
+    name, module = score.layer(layer)
+    parts = []
+    for rows in score.chunks(inputs.n):
+        with torch.no_grad(), score.watching(module) as seen:
+            score.scores(inputs.x[rows])
+        parts.append(seen[-1].detach())
+    values = torch.cat(parts)
+    if values.ndim != 4:
+        return values.flatten(1), {"layer": name}
+    values = values.mean(1, keepdim=True) if channel is None else values[:, [channel]]
+    return _upsampled(values, inputs, upsample), {"layer": name}
+
+
+def _upsampled(values: torch.Tensor, inputs: Space, wanted: bool) -> torch.Tensor:
+    size = inputs.x.shape[-2:]
+    return F.interpolate(values, size, mode="bilinear", align_corners=False) if wanted else values

@@ -1,0 +1,186 @@
+"""The table of methods, filled by a decorator; what a method needs, estimates and where it misleads."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..data.records import Data, Split
+from ..errors import BadInput, NotExplainable, unknown
+from ..zoo.holder import unwrap
+from .score import abilities
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAMILIES = ("gradients", "layers", "occluding", "shapley", "local_surrogates", "structural")
+NEEDS = {
+    "batch": "any model that scores a batch",
+    "gradient": "a gradient with respect to the input",
+    "convolution": "a convolution",
+    "layers": "layers that can be read",
+    "image": "images",
+}
+COMMON = ("layer", "seed", "shared_draws")
+_METHODS: dict[str, Method] = {}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method and what it declares.
+
+    Attributes
+    ----------
+    needs
+        Names out of ``NEEDS``.
+    signed
+        Whether the sign of a value means something.
+    estimand
+        What it estimates, in words.
+    complete
+        Whether its values promise to sum to the output minus the base value.
+    scope
+        "local" (one explanation an input) or "global" (one a model).
+    """
+
+    name: str
+    function: Callable[..., Any]
+    needs: frozenset[str]
+    signed: bool
+    estimand: str
+    paper: str
+    misleads: str
+    cost: str
+    complete: bool
+    scope: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The method's own options and their defaults."""
+        own = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in own if p.kind is p.KEYWORD_ONLY and p.name not in COMMON}
+
+    def takes(self, name: str) -> bool:
+        """Whether the method has a keyword of that name."""
+        return name in inspect.signature(self.function).parameters
+
+    def checked(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options with their defaults; refuse those that the method does not have."""
+        for name in options:
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise BadInput(f"{self.name} has no option called {name!r}", f"options among: {known}",
+                               "Correct the name; every method's options are in wb.methods()")  # fmt: skip
+        return {**self.options, **options}
+
+
+def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, paper: str, misleads: str = "not stated",
+           cost: str = "not stated", complete: bool = False, scope: str = "local") -> Callable:  # fmt: skip
+    """Enter a function in the table of methods.
+
+    The function is ``f(score, inputs, *, options...) -> values``: ``score`` is the scalar that is explained
+    (:class:`~workbench.explanation.score.Score`), ``inputs`` the features
+    (:class:`~workbench.explanation.space.Space`); ``values`` a tensor of the inputs' shape, or a pair of it
+    and a dict of facts that belong in ``settings``. It may ask for ``seed``, ``layer`` or ``shared_draws``.
+
+    Parameters
+    ----------
+    name
+        The name for ``method=``.
+    needs
+        Out of "batch", "gradient", "convolution", "layers", "image".
+    signed
+        Whether the sign of a value means something.
+    estimand, paper, misleads, cost
+        For the table: what is estimated, source, pitfall, model evaluations for one input.
+    complete
+        Whether the values promise to sum to output minus base value; then ``delta`` and the gap are checked.
+    scope
+        "local", or "global" for a view of the model itself (``inputs`` is then None).
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> @wb.method("ink", needs={"batch"}, signed=False, estimand="how bright a pixel is", paper="an example")
+    ... def ink(score, inputs):
+    ...     return inputs.x
+    >>> "ink" in wb.methods().index
+    True
+    """
+    if strange := set(needs) - set(NEEDS):
+        raise unknown("need", sorted(strange)[0], NEEDS)
+
+    def enter(function: Callable) -> Callable:
+        _METHODS[name] = Method(
+            name, function, frozenset(needs), signed, estimand, paper, misleads, cost, complete, scope
+        )
+        return function
+
+    return enter
+
+
+def table() -> dict[str, Method]:
+    """Return all methods by name; the families are imported on first use."""
+    for family in FAMILIES:
+        importlib.import_module(f"{__package__}.{family}")
+    return _METHODS
+
+
+def look_up(name: str) -> Method:
+    """Return a method by name; an unknown one is answered with the list."""
+    if name not in table():
+        raise unknown("method", name, table())
+    return table()[name]
+
+
+def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
+    """Return in words why a method cannot explain this model or this kind of input; empty if it can."""
+    lacks = abilities(unwrap(model)) if model is not None else {}
+    reasons = [lacks[need] for need in sorted(entry.needs) if need in lacks]
+    if "image" in entry.needs and kind not in (None, "image"):
+        reasons.append(f"the input is a {kind}, not images")
+    return reasons
+
+
+def require(entry: Method, model: Any, kind: str | None) -> None:
+    """Raise :class:`~workbench.errors.NotExplainable` with the remedy if the method cannot explain this model."""
+    if reasons := obstacles(entry, model, kind):
+        can = [m.name for m in table().values() if m.scope == entry.scope and not obstacles(m, model, kind)]
+        raise NotExplainable(f"{entry.name} cannot explain this model: {'; '.join(reasons)}",
+                             f"{entry.name} needs {' and '.join(NEEDS[n] for n in sorted(entry.needs))}",
+                             f"These can: {', '.join(sorted(can)) or 'none'}")  # fmt: skip
+
+
+def methods(model: Any = None, data: Data | Split | None = None) -> pd.DataFrame:
+    """Return a table of the methods; with a model (and data), who can explain it and why the others cannot.
+
+    Parameters
+    ----------
+    model
+        Adds the columns "can" and "why not".
+    data
+        Its kind rules out methods for other inputs.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> glass = wb.fit(wb.build("tree", wb.load("mnist")), wb.load("mnist"))
+    >>> wb.methods(glass).loc["saliency", "why not"]
+    'DecisionTreeClassifier has no gradient'
+    """
+    import pandas as pd
+
+    kind = getattr(data, "kind", None)
+    rows = []
+    for entry in sorted(table().values(), key=lambda m: (m.scope != "local", m.name)):
+        why = "; ".join(obstacles(entry, model, kind))
+        able = {} if model is None else {"can": not why, "why not": why}
+        rows.append({
+            "method": entry.name, **able, "scope": entry.scope, "estimand": entry.estimand,
+            "signed": entry.signed, "options": ", ".join(f"{k}={v!r}" for k, v in entry.options.items()),
+            "cost in evaluations": entry.cost, "misleads": entry.misleads, "paper": entry.paper,
+        })  # fmt: skip
+    return pd.DataFrame(rows).set_index("method")

@@ -1,0 +1,203 @@
+"""``Explanation``: numbers for each input feature, and where they came from; it never holds the model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import files, html
+from ..errors import BadFile, BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..plotting.canvas import Figure
+
+ARRAYS = ("values", "inputs", "target", "output", "base_values", "delta", "row_ids", "padding")
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """One explanation a row.
+
+    Attributes
+    ----------
+    values
+        ``(n, ...)`` of the inputs' shape (Grad-CAM and activations: one channel). Zero means that the
+        feature does not count for this method.
+    inputs, target, output
+        What was explained: rows, class ``(n,)``, explained scalar ``(n,)`` on the scale of
+        ``settings["output"]``.
+    base_values, delta
+        The scalar of the baseline, and ``values.sum - (output - base_values)``, ``(n,)``; None where the
+        method promises nothing.
+    flags
+        What the checks found, name -> sentence (see :mod:`workbench.explanation.checks`).
+    settings
+        Everything that a replay needs, and what the method measured beside.
+    estimand
+        What the values estimate, in words.
+    n_forward
+        How many rows the model evaluated.
+    fingerprint
+        SHA-256 of model, inputs and settings: equal fingerprints promise equal values.
+    """
+
+    values: np.ndarray
+    inputs: np.ndarray | None
+    target: np.ndarray | None
+    output: np.ndarray | None
+    base_values: np.ndarray | None
+    delta: np.ndarray | None
+    method: str
+    settings: dict[str, Any]
+    estimand: str
+    signed: bool
+    kind: str
+    flags: dict[str, str] = field(default_factory=dict)
+    feature_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    row_ids: np.ndarray | None = None
+    tokens: tuple[tuple[str, ...], ...] | None = None
+    padding: np.ndarray | None = None
+    model_fingerprint: str = ""
+    seconds: float = 0.0
+    n_forward: int = 0
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: Any) -> Explanation:
+        """Return the chosen rows; everything that has a row goes along."""
+        if self.scope == "global":
+            raise BadInput(
+                f"{self.method} explains the model, not rows", "a local explanation", "Use e.values"
+            )
+        if isinstance(rows, (int, np.integer)):
+            if not -len(self) <= rows < len(self):
+                raise IndexError(f"row {rows} of {len(self)}")
+            rows = [rows]
+        chosen = {name: getattr(self, name)[rows] for name in ARRAYS if getattr(self, name) is not None}
+        if self.tokens is not None:
+            chosen["tokens"] = tuple(np.array(self.tokens, dtype=object)[rows])
+        return replace(self, **chosen)
+
+    @property
+    def scope(self) -> str:
+        """Whether there is an explanation a row ("local") or one of the model ("global")."""
+        return "local" if self.inputs is not None else "global"
+
+    @property
+    def map(self) -> np.ndarray | None:
+        """The signed sum over channels, ``(n, row, column)``; None for anything but images."""
+        return self.values.sum(1) if self.scope == "local" and self.values.ndim == 4 else None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of model, inputs, classes and settings."""
+        digest = hashlib.sha256(self.model_fingerprint.encode())
+        digest.update(json.dumps([self.method, files.plain(self._replayable())], sort_keys=True).encode())
+        for array in (self.inputs, self.target):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def _replayable(self) -> dict[str, Any]:
+        return {name: value for name, value in self.settings.items() if name not in self.settings["measured"]}
+
+    def top(self, k: int = 5, row: int = 0) -> pd.DataFrame:
+        """Return the ``k`` features of a row with the largest absolute values, largest first."""
+        import pandas as pd
+
+        flat = self.values[row].ravel()
+        order = np.argsort(-np.abs(flat), kind="stable")[:k]
+        names = [self._name(i, self.values.shape[1:]) for i in order]
+        return pd.DataFrame({"feature": names, "value": flat[order]})
+
+    def _name(self, i: int, shape: tuple[int, ...]) -> str:
+        if len(self.feature_names) == np.prod(shape):
+            return self.feature_names[i]
+        place = np.unravel_index(i, shape)
+        return f"row {place[-2]}, column {place[-1]}" if len(place) == 3 else f"feature {i}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a tidy table, a line a row and feature: row, feature, target, input, value."""
+        import pandas as pd
+
+        n, shape = len(self), self.values.shape[1:]
+        size = int(np.prod(shape))
+        same = self.inputs is not None and self.inputs.shape == self.values.shape
+        ids = self.row_ids if self.row_ids is not None else np.arange(n)
+        return pd.DataFrame({
+            "row": np.repeat(ids, size),
+            "feature": [self._name(i, shape) for i in range(size)] * n,
+            "target": np.repeat(self.target if self.target is not None else np.full(n, -1), size),
+            "input": self.inputs.ravel() if same and self.inputs is not None else np.nan,
+            "value": self.values.ravel(),
+        })  # fmt: skip
+
+    def plot(self, n: int = 6, **options: Any) -> Figure:
+        """Draw the first ``n`` rows: inputs in grey beside their maps, or bars for a table."""
+        from ..plotting import attributions
+
+        return attributions.draw(self[:n] if self.scope == "local" else self, **options)
+
+    def replay(self, model: Any, inputs: Any = None) -> Explanation:
+        """Explain again with the same settings; a model or inputs other than then are taken, and it is said."""
+        from .door import explain
+
+        settings = {k: v for k, v in self._replayable().items() if k != "measured"}
+        again = explain(model, self.inputs if inputs is None else inputs, self.method, **settings,
+                        target=self.target if inputs is None and self.scope == "local" else None)  # fmt: skip
+        if again.model_fingerprint != self.model_fingerprint:
+            again.flags["another model"] = "Replayed on a model with another fingerprint."
+        return replace(again, feature_names=self.feature_names, class_names=self.class_names,
+                       row_ids=self.row_ids if inputs is None else again.row_ids)  # fmt: skip
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything to one safetensors file with a JSON header; no pickle."""
+        tensors = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
+        settings = {k: v for k, v in self.settings.items() if not isinstance(v, np.ndarray)}
+        tensors |= {f"settings.{k}": v for k, v in self.settings.items() if isinstance(v, np.ndarray)}
+        header = {name: value for name, value in vars(self).items() if name not in ARRAYS}
+        return files.write_tensors(path, tensors, {"what": "explanation", **header, "settings": settings})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Explanation:
+        """Read what :meth:`save` wrote."""
+        tensors, header = files.read_tensors(path)
+        if header.pop("what", None) != "explanation":
+            raise BadFile(
+                f"{path} is not an explanation", "a file written by Explanation.save", "Check the path"
+            )
+        settings = header.pop("settings")
+        settings |= {k.partition(".")[2]: v for k, v in tensors.items() if k.startswith("settings.")}
+        if header["tokens"] is not None:
+            header["tokens"] = tuple(map(tuple, header["tokens"]))
+        header |= {k: tuple(header[k]) for k in ("feature_names", "class_names")}
+        arrays: dict[str, Any] = {name: tensors.get(name) for name in ARRAYS}
+        return cls(**arrays, **header, settings=settings)
+
+    def __repr__(self) -> str:
+        flags = f", flags: {', '.join(self.flags)}" if self.flags else ""
+        of = f" of the {self.settings['output']}" if self.scope == "local" else ""
+        return f"Explanation({self.method}{of}, values {'x'.join(map(str, self.values.shape))}{flags})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "estimates": self.estimand,
+            "values": " x ".join(map(str, self.values.shape)) + (", signed" if self.signed else ", unsigned"),
+            "settings": ", ".join(f"{k}={_short(v)}" for k, v in self.settings.items() if k != "measured"),
+            "cost": f"{self.n_forward:,} evaluations, {self.seconds:.2f} s",
+            "flags": " ".join(self.flags.values()) or "none",
+        }  # fmt: skip
+        return html.record(f"Explanation: {self.method}", facts)
+
+
+def _short(value: Any) -> str:
+    return f"array {value.shape}" if isinstance(value, np.ndarray) else f"{value}"

@@ -1,0 +1,275 @@
+"""``Score``: any model and an output become one batched scalar function of the inputs.
+
+Methods and metrics see only this and :class:`~workbench.explanation.space.Space`; nobody below the
+front door asks what class a model has.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import BadInput, unknown
+from ..int8.conversion import is_int8
+from ..int8.surrogate import twin
+from ..state import untouched
+from ..zoo.holder import unwrap
+
+OUTPUTS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "logit": lambda z, t, r: _of(z, t),
+    "centred_logit": lambda z, t, r: _of(z, t) - z.mean(1),
+    "log_prob": lambda z, t, r: _of(F.log_softmax(z, 1), t),
+    "probability": lambda z, t, r: _of(F.softmax(z, 1), t),
+    "runner_up": lambda z, t, r: _of(z, t) - _of(z, r),
+    "raw": lambda z, t, r: z[:, 0],
+}
+SMALLEST = 1e-6  # probabilities of estimators are clipped here before their logarithm is taken
+PIXELS_A_BATCH = 160_000  # about 200 digits, 1,000 table rows or 8 photographs: batches that stay in cache
+
+
+class Score:
+    """The scalar that is explained, as a function of a batch.
+
+    Parameters
+    ----------
+    model
+        A module, a fitted estimator, or a callable ``x -> scores``.
+    output
+        One of ``OUTPUTS``.
+    differentiable
+        Ask for gradients: an int8 module is then represented by its twin.
+    forward_kwargs
+        Passed on to a module's ``forward``.
+    """
+
+    def __init__(self, model: Any, output: str, *, differentiable: bool = False,
+                 forward_kwargs: dict | None = None, batch_size: int | None = None) -> None:  # fmt: skip
+        if output not in OUTPUTS:
+            raise unknown("output", output, OUTPUTS)
+        self.uses_twin = differentiable and is_int8(model)
+        self.model = twin(model).eval() if self.uses_twin else model
+        self.output, self.forward_kwargs, self.batch_size = output, forward_kwargs or {}, batch_size or 0
+        self.target = self.rival = torch.empty(0, dtype=torch.long)
+        self.counter = [0]
+        self.flags: dict[str, str] = {}
+
+    @property
+    def n_forward(self) -> int:
+        """How many rows the model has evaluated so far."""
+        return self.counter[0]
+
+    def of(self, rows: torch.Tensor) -> Score:
+        """Return the same score aimed at chosen rows, each as often as it is named."""
+        score = copy.copy(self)
+        score.target, score.rival = self.target[rows], self.rival[rows]
+        return score
+
+    def of_one(self, x: torch.Tensor, n: int) -> torch.Tensor:
+        """Return the scalar of a single input for the class of each row, ``(n,)``."""
+        return OUTPUTS[self.output](self.scores(x[None]).expand(n, -1), self.target, self.rival)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model works."""
+        first = next(self.model.parameters(), None) if isinstance(self.model, nn.Module) else None
+        return first.device if first is not None else torch.device("cpu")
+
+    def aim(self, x: torch.Tensor, target: Any = None) -> torch.Tensor:
+        """Fix the classes that are explained, from one forward of the inputs; return the output ``(n,)``.
+
+        ``target=None`` is the class the model itself predicts. The runner-up is fixed here too.
+        """
+        self.batch_size = self.batch_size or batch_rows(x)
+        with torch.no_grad():
+            z = torch.cat([self.scores(part) for part in x.split(self.batch_size)])
+        if not torch.isfinite(z).all():
+            raise BadInput("The model's outputs hold NaN or infinite values", "finite scores for these inputs",
+                           "Look at the model's weights and at the range of the inputs")  # fmt: skip
+        if self.output == "raw" and z.shape[1] != 1:
+            raise BadInput(f"output='raw' but the model has {z.shape[1]} outputs", "a model with one output",
+                           "Choose 'logit' and a target")  # fmt: skip
+        if z.shape[1] == 1 and self.output != "raw":
+            raise BadInput(f"output={self.output!r} but the model has one output", "'raw' for such a model",
+                           "Pass output='raw'")  # fmt: skip
+        self.target = z.argmax(1) if target is None else _targets(target, len(x), z.shape[1]).to(z.device)
+        self.rival = z.scatter(1, self.target[:, None], -torch.inf).argmax(1)
+        self._look_at(z)
+        return OUTPUTS[self.output](z, self.target, self.rival)
+
+    def _look_at(self, z: torch.Tensor) -> None:
+        if hasattr(self.model, "predict_proba") and not hasattr(self.model, "decision_function"):
+            self.flags["log-probabilities"] = "The estimator has no logits: log-probabilities stand for them."
+        if z.shape[1] > 1 and z.min() >= 0 and torch.allclose(z.sum(1), torch.ones(len(z), device=z.device)):
+            self.flags["probabilities"] = (
+                "The model's outputs sum to 1 like probabilities and were taken as logits."
+            )
+        elif self.output in ("probability", "log_prob"):
+            share = (_of(F.softmax(z, 1), self.target) > 0.9999).float().mean().item()
+            if share:
+                self.flags["saturated"] = (
+                    f"The softmax is saturated (above .9999) in {share:.0%} of the inputs: explain a logit."
+                )
+
+    def scores(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the model's raw scores ``(m, class)``."""
+        self.counter[0] += len(x)
+        if isinstance(self.model, nn.Module):
+            z = self.model(x, **self.forward_kwargs)
+        else:
+            z = torch.as_tensor(_estimate(self.model, x.detach().cpu().numpy()), dtype=torch.float32)
+        if not isinstance(z, torch.Tensor) or z.ndim not in (1, 2) or len(z) != len(x):
+            got = tuple(z.shape) if isinstance(z, torch.Tensor) else type(z).__name__
+            raise BadInput(f"The model returned {got} for {len(x)} inputs", "scores of shape (n, class)",
+                           "Wrap the model in a function that returns them")  # fmt: skip
+        return z if z.ndim == 2 else z[:, None]
+
+    def __call__(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Return the explained scalar of a batch; ``rows`` says of which input each one is a version."""
+        return OUTPUTS[self.output](self.scores(x), self.target[rows], self.rival[rows])
+
+    @torch.no_grad()
+    def evaluate(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the scalar of any number of inputs, in batches, without gradients."""
+        rows = torch.arange(len(x), device=x.device) if rows is None else rows
+        parts = zip(x.split(self.batch_size), rows.split(self.batch_size), strict=True)
+        return torch.cat([self(part, at) for part, at in parts])
+
+    def gradient(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Return the gradient with respect to a batch (of the sum: rows do not depend on each other)."""
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(self(x, rows).sum(), x)[0]
+
+    def chunks(self, n: int) -> Iterator[torch.Tensor]:
+        """Yield row numbers of a batch at a time."""
+        yield from torch.arange(n, device=self.device).split(self.batch_size)
+
+    @torch.no_grad()
+    def responses(self, space: Any, k: int, hide: Callable) -> torch.Tensor:
+        """Return the scalar of every input in ``k`` partly hidden versions, ``(n, k)``.
+
+        ``hide(rows, versions)`` gives boolean masks, True where the baseline stands instead. With a
+        background the mean over its rows is taken.
+        """
+        out = torch.empty(space.n * k, device=self.device)
+        for pairs in torch.arange(space.n * k, device=self.device).split(self.batch_size):
+            rows, versions = pairs // k, pairs % k
+            masks = hide(rows, versions)
+            out[pairs] = torch.stack([self(x, rows) for x in space.replaced(masks, rows)]).mean(0)
+        return out.view(space.n, k)
+
+    def layer(self, name: str | None) -> tuple[str, nn.Module]:
+        """Return a layer by name; by default the last convolution."""
+        modules = {n: m for n, m in self.model.named_modules() if n}
+        if name is None:
+            convolutions = [n for n, m in modules.items() if _is_convolution(m)]
+            if not convolutions:
+                raise BadInput(
+                    "The model has no convolution", f"a layer among {list(modules)}", "Name one with layer="
+                )
+            name = convolutions[-1]
+        if name not in modules:
+            raise unknown("layer", name, modules)
+        return name, modules[name]
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return every layer's weights by the layer's name; int8 ones as the numbers they stand for."""
+        found = {n: getattr(m, "weight", None) for n, m in self.model.named_modules()}
+        plain = {n: w().dequantize() if callable(w) else w for n, w in found.items()}
+        return {n: w.detach().clone() for n, w in plain.items() if isinstance(w, torch.Tensor)}
+
+    @contextmanager
+    def watching(self, layer: nn.Module) -> Iterator[list[torch.Tensor]]:
+        """Collect a layer's outputs; flag a hook that did not fire or fired more than once a forward."""
+        seen: list[torch.Tensor] = []
+        forwards = [0]
+        handles = (
+            layer.register_forward_hook(lambda _m, _i, out: seen.append(_real(out))),
+            self.model.register_forward_hook(lambda *_: forwards.__setitem__(0, forwards[0] + 1)),
+        )
+        try:
+            yield seen
+        finally:
+            for handle in handles:
+                handle.remove()
+        if len(seen) < forwards[0]:
+            raise BadInput("The layer was not used in the forward pass", "a layer that the output depends on",
+                           "Choose another layer")  # fmt: skip
+        if len(seen) > forwards[0]:
+            self.flags["layer used twice"] = (
+                "The layer runs more than once a forward: its last output was taken."
+            )
+
+
+def _of(z: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    return z.gather(1, classes[:, None])[:, 0]
+
+
+def _real(values: torch.Tensor) -> torch.Tensor:
+    return values.dequantize() if values.is_quantized else values
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    """Tell by the name of the class, which float, int8 and surrogate layers have in common."""
+    return "Conv" in type(module).__name__ and not any(module.children())
+
+
+def _targets(target: Any, n: int, n_classes: int) -> torch.Tensor:
+    classes = np.asarray(target.cpu() if isinstance(target, torch.Tensor) else target)
+    if classes.dtype.kind not in "iu":
+        raise BadInput(
+            f"target has type {classes.dtype}", "class indices (integers)", "Round or look them up"
+        )
+    if classes.shape not in ((), (n,)):
+        raise BadInput(f"target has shape {classes.shape} but inputs has {n} rows", "one target a row, or one int",
+                       "Give one target a row, or one int for all")  # fmt: skip
+    if classes.min() < 0 or classes.max() >= n_classes:
+        raise BadInput(f"target runs from {classes.min()} to {classes.max()}", f"classes 0 to {n_classes - 1}",
+                       "Check the class indices")  # fmt: skip
+    return torch.as_tensor(np.broadcast_to(classes, (n,)).astype(np.int64))
+
+
+def _estimate(model: Any, x: np.ndarray) -> np.ndarray:
+    """Return scores of an estimator: decision function where there is one a class, else log-probabilities."""
+    if not hasattr(model, "predict"):
+        return np.asarray(model(x))
+    flat = x.reshape(len(x), -1)
+    if hasattr(model, "decision_function"):
+        z = model.decision_function(flat)
+        return np.stack([-z / 2, z / 2], 1) if z.ndim == 1 else z
+    if hasattr(model, "predict_proba"):
+        return np.log(np.clip(model.predict_proba(flat), SMALLEST, 1))
+    return np.asarray(model.predict(flat))
+
+
+def class_scores(model: Any, x: np.ndarray) -> np.ndarray:
+    """Return any model's raw scores ``(n, class)``; it comes back untouched."""
+    with untouched(unwrap(model)) as lent:
+        score = Score(lent, "logit")
+        rows = torch.tensor(x, device=score.device)
+        with torch.no_grad():
+            return torch.cat([score.scores(part) for part in rows.split(batch_rows(rows))]).numpy(force=True)
+
+
+def batch_rows(x: torch.Tensor) -> int:
+    """Return how many rows of this size a batch should have to stay in cache."""
+    return max(8, min(1024, PIXELS_A_BATCH // max(1, x[0].numel())))
+
+
+def abilities(model: Any) -> dict[str, str]:
+    """Return what a model cannot give, need -> reason in words; what is not listed it can."""
+    if isinstance(model, nn.Module):
+        found = any(_is_convolution(m) for m in model.modules())
+        return {} if found else {"convolution": "the model has no convolution"}
+    what = type(model).__name__ if hasattr(model, "predict") else "a callable"
+    return {
+        "gradient": f"{what} has no gradient",
+        "layers": f"{what} has no layers",
+        "convolution": f"{what} has no convolution",
+    }

@@ -1,0 +1,1 @@
+"""Real int8 models: conversion, storage, and the surrogate through which gradients reach them."""

@@ -1,0 +1,207 @@
+"""The twin: a differentiable model with the outputs of an int8 one, bit for bit.
+
+The graph of the int8 model is walked node by node and rebuilt from :mod:`.layers`, under the same names.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+import torch.ao.nn.intrinsic.quantized as fused_layers
+import torch.ao.nn.quantized as int8_layers
+from torch import fx, nn
+from torch.nn import functional as F
+
+from ..errors import BadInput, NotExplainable
+from .conversion import CARRIED, bare_copy, is_int8
+from .layers import Grid, HeldConv2d, HeldInput, HeldLinear, HeldPool, HeldReLU
+
+WEIGHTED: dict[type, tuple[type, bool]] = {
+    int8_layers.Conv2d: (HeldConv2d, False),
+    fused_layers.ConvReLU2d: (HeldConv2d, True),
+    int8_layers.Linear: (HeldLinear, False),
+    fused_layers.LinearReLU: (HeldLinear, True),
+}
+AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, F.avg_pool2d, F.adaptive_avg_pool2d)
+SIZES = ("size", getattr)
+# These pick or move numbers and make none: on a grid they stay on it.
+MOVERS = (
+    *(nn.MaxPool2d, nn.ReLU, nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout2d),
+    *(F.max_pool2d, torch.max_pool2d, F.relu, torch.relu, F.dropout, torch.flatten, torch.reshape),
+    *("relu", "flatten", "reshape", "view", "contiguous", operator.getitem, *SIZES),
+)  # fmt: skip
+
+
+def twin(int8_module: nn.Module) -> fx.GraphModule:
+    """Return the differentiable surrogate of an int8 model: equal outputs, straight-through gradients.
+
+    An int8 model is a staircase without a local slope (Jacob et al. 2018 train through one the same way).
+    The twin's gradient describes larger changes, and **misleads** about tiny ones; it is zero where the
+    model clamps, such as below 0 when calibration saw no negative input. A high agreement with the float
+    model's gradient is a finding, not a proof of quality. Equal outputs do not certify a gradient:
+    compare with occlusion of the int8 model itself, and look at the completeness gap.
+
+    Layers keep their names, and hooks on them see real activations. A convolution or a linear layer that
+    swallowed a ReLU is taken apart: ``conv2`` gives the sum before the ReLU, ``relu2`` what the int8 model
+    holds, so that both mean what they mean in the float model. Without a known name the ReLU behind
+    ``conv2`` is called ``conv2_relu``.
+
+    Parameters
+    ----------
+    int8_module
+        From :func:`~workbench.int8.conversion.convert`, or any FX-converted model of the same layers.
+
+    Returns
+    -------
+    GraphModule
+        With frozen parameters, in the mode of the given one; it shares the given one's kernels.
+
+    Raises
+    ------
+    BadInput
+        Not an int8 model.
+    NotExplainable
+        A layer or an operation without a surrogate; the message names it.
+
+    Examples
+    --------
+    >>> from workbench.int8.conversion import convert
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    >>> int8 = convert(net, torch.rand(100, 4))
+    >>> surrogate, x = twin(int8), torch.rand(5, 4, requires_grad=True)
+    >>> torch.equal(surrogate(x), int8(x))
+    True
+    >>> bool(torch.autograd.grad(surrogate(x).sum(), x)[0].any())
+    True
+    """
+    if not is_int8(int8_module):
+        raise BadInput(f"A {type(int8_module).__name__} without int8 layers has no twin", "an int8 model",
+                       "Use the model itself: it has gradients of its own")  # fmt: skip
+    if not isinstance(int8_module, fx.GraphModule):
+        raise _no_surrogate(f"A {type(int8_module).__name__}", "has no graph to walk")
+    walk = _Walk(int8_module)
+    for node in int8_module.graph.nodes:
+        walk.take(node)
+    surrogate = fx.GraphModule(walk.modules, walk.graph, "Twin")
+    surrogate.train(int8_module.training)
+    for name in CARRIED:
+        if hasattr(int8_module, name):
+            setattr(surrogate, name, getattr(int8_module, name))
+    return surrogate
+
+
+class _Walk:
+    """One walk along an int8 graph: the new graph, its modules, and the grid of each node's output."""
+
+    def __init__(self, int8_module: fx.GraphModule) -> None:
+        self.source = int8_module
+        self.relus = getattr(int8_module, "int8", {}).get("relu", {})
+        self.graph = fx.Graph()
+        self.modules: dict[str, nn.Module] = {}
+        self.new: dict[fx.Node, fx.Node] = {}
+        self.grids: dict[fx.Node, Grid | None] = {}
+
+    def take(self, node: fx.Node) -> None:
+        """Append the surrogate of one node."""
+        self.grids[node] = self.grid_of(node)
+        if node.op in ("placeholder", "output"):
+            self.keep(node)
+        elif node.op == "get_attr":
+            pass  # Scales and zero points are read by who needs them; anything else is refused there.
+        elif node.target is torch.quantize_per_tensor:
+            self.enter(node)
+        elif node.target == "dequantize":
+            self.new[node] = self.new[node.all_input_nodes[0]]
+            self.grids[node] = None
+        else:
+            self.compute(node)
+
+    def grid_of(self, node: fx.Node) -> Grid | None:
+        """Return the grid that a node takes over from its inputs; None for a float."""
+        return next((grid for grid in map(self.grids.get, node.all_input_nodes) if grid), None)
+
+    def enter(self, node: fx.Node) -> None:
+        """Append the step from float to integers."""
+        _, scale, zero_point, dtype = node.args
+        if dtype is not torch.quint8:
+            raise _no_surrogate(node.name, f"quantizes to {dtype}")
+        grid = Grid(float(self.constant(scale)), int(self.constant(zero_point)))
+        self.add(node, node.name, HeldInput(grid), grid)
+
+    def constant(self, node: Any) -> Any:
+        """Return a number in the graph, given itself or as an attribute of the model."""
+        return getattr(self.source, str(node.target)) if isinstance(node, fx.Node) else node
+
+    def compute(self, node: fx.Node) -> None:
+        """Append a layer, a function or a method."""
+        module = self.source.get_submodule(str(node.target)) if node.op == "call_module" else None
+        kind = node.target if module is None else type(module)
+        grid = self.grids[node]
+        if any(n not in self.new for n in node.all_input_nodes):
+            raise _no_surrogate(self.name_of(node), "reads numbers of its own")
+        if kind in WEIGHTED and grid:
+            self.weigh(node, module, grid)
+        elif kind in AVERAGES and grid:
+            self.average(node, module, grid)
+        elif kind in MOVERS or (grid is None and not is_int8(module)):
+            self.keep(node, module)
+        else:
+            raise _no_surrogate(self.name_of(node), "has no surrogate")
+
+    def average(self, node: fx.Node, module: nn.Module | None, grid: Grid) -> None:
+        """Append an average pooling, a layer or a function."""
+        pool: Any = node.target if module is None else bare_copy(module)
+        name = node.name if module is None else str(node.target)
+        self.add(node, name, HeldPool(pool, grid, *node.args[1:], **node.kwargs), grid)
+
+    def weigh(self, node: fx.Node, layer: Any, given: Grid) -> None:
+        """Append a convolution or a linear layer, and the ReLU it swallowed."""
+        make, fused = WEIGHTED[type(layer)]
+        name = str(node.target)
+        if name in self.modules:
+            raise _no_surrogate(name, "is used twice")
+        if getattr(layer, "padding_mode", "zeros") != "zeros":
+            raise _no_surrogate(name, f"pads with {layer.padding_mode!r}")
+        made = Grid(layer.scale, layer.zero_point)
+        self.add(node, name, make(layer, given, fused), made)
+        if fused:
+            relu = self.relus.get(name, f"{name}_relu")
+            self.modules[relu] = HeldReLU(made)
+            self.new[node] = self.graph.call_module(relu, (self.new[node],))
+
+    def keep(self, node: fx.Node, module: nn.Module | None = None) -> None:
+        """Append a node as it is, not in place."""
+        self.new[node] = self.graph.node_copy(node, self.new.__getitem__)
+        if "inplace" in node.kwargs:
+            self.new[node].update_kwarg("inplace", False)
+        if node.target in SIZES:
+            self.grids[node] = None
+        if module is not None:
+            self.modules[str(node.target)] = _not_in_place(bare_copy(module))
+
+    def add(self, node: fx.Node, name: str, module: nn.Module, grid: Grid) -> None:
+        """Append a module of one input, with the grid of its output."""
+        self.modules[name] = module
+        self.new[node] = self.graph.call_module(name, (self.new[node.all_input_nodes[0]],))
+        self.grids[node] = grid
+
+    def name_of(self, node: fx.Node) -> str:
+        """Return a node's name and what it computes, for messages."""
+        target = getattr(node.target, "__name__", node.target)
+        kind = type(self.source.get_submodule(str(target))).__name__ if node.op == "call_module" else target
+        return f"{node.name} ({kind})"
+
+
+def _not_in_place(module: Any) -> nn.Module:
+    """Let a ReLU or a dropout leave its input as it is: it is another layer's output."""
+    if hasattr(module, "inplace"):
+        module.inplace = False
+    return module
+
+
+def _no_surrogate(what: str, why: str) -> NotExplainable:
+    return NotExplainable(f"{what} {why}",
+                          "convolutions, linear layers, pooling, ReLU, flatten, dropout, in an FX graph",
+                          "Explain the int8 model itself without gradients: occlusion, lime, kernel_shap")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Every picture; nothing else imports matplotlib."""

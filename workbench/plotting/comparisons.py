@@ -1,0 +1,161 @@
+"""Pictures of a comparison: where the compressed model stands, what it looks like, for whom it changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .attributions import attribution, picture, scale
+from .canvas import CYCLE, INK, PALE, canvas
+
+BLUE, ORANGE, GREEN = CYCLE[0], CYCLE[1], CYCLE[2]
+
+
+def standing(comparison: Any, similarity: str = "cosine") -> Figure:
+    """Draw one axis a method: randomized, the band of other runs, trained on, compressed, the method's own noise."""
+    table = comparison.table().query("similarity == @similarity")
+    n = len(table)
+    with canvas(n, 1, (7.2, 0.85 * n + 1.0), squeeze=False, sharex=True) as (fig, axes):
+        for ax, (_, row) in zip(axes[:, 0], table.iterrows(), strict=True):
+            _axis(ax, row, comparison.of(row["method"], similarity)["references"])
+        axes[-1, 0].set_xlabel("similarity of maps to the original's (cosine; 1 = the same)")
+        fig.suptitle(_standing_title(comparison), x=0.01, ha="left", fontsize=10, fontweight="bold")
+        fig.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8, handletextpad=0.4)
+    return fig
+
+
+def _axis(ax: Any, row: Any, references: np.ndarray) -> None:
+    if len(references):
+        means = references.mean(1)
+        ax.axvspan(means.min(), means.max(), color=ORANGE, alpha=0.35, linewidth=0)
+        ax.plot(means, np.zeros(len(means)), "|", color=ORANGE, markersize=14)
+    ax.axhline(0, color=PALE, linewidth=0.8, zorder=0)
+    ax.plot(row["randomized"], 0, "X", color=PALE, markersize=7)
+    ax.plot(row["self"], 0, "|", color=INK, markersize=18, markeredgewidth=2)
+    ax.plot(row["sham"], 0, "D", color=GREEN, markersize=6)
+    hollow = {"markerfacecolor": "white"} if row["trained_on"] else {}
+    spread = [[row["compressed"] - row["low"]], [row["high"] - row["compressed"]]]
+    ax.errorbar(
+        row["compressed"],
+        0,
+        xerr=np.nan_to_num(spread),
+        fmt="o",
+        color=BLUE,
+        markersize=8,
+        capsize=4,
+        **hollow,
+    )
+    ax.set(yticks=[], ylim=(-1, 1), xlim=(min(-0.05, row["randomized"] - 0.05), 1.03))
+    ax.spines["left"].set_visible(False)
+    weight = " (primary)" if row["role"] == "primary" else ""
+    index = "" if np.isnan(row["index"]) else f"   index {row['index']:.2f}"
+    ax.set_title(f"{row['method'].replace('_', ' ')}{weight}{index}", fontsize=9, pad=2)
+
+
+def _legend() -> list[Any]:
+    return [
+        Line2D([], [], color=PALE, marker="X", linestyle="", label="randomized"),
+        Patch(facecolor=ORANGE, alpha=0.35, label="other training runs"),
+        Line2D([], [], color=GREEN, marker="D", linestyle="", label="trained on, not compressed"),
+        Line2D([], [], color=BLUE, marker="o", label="compressed, 95 %"),
+        Line2D([], [], color=INK, marker="|", markersize=12, linestyle="", label="the method's own noise"),
+    ]
+
+
+def _standing_title(comparison: Any) -> str:
+    primary = comparison.primary
+    where = {"clear": "clears", "below": "falls below", "open": "does not settle against"}[primary.zone]
+    known = "" if np.isnan(primary.margin) else f": {where} its margin of {primary.margin:.2f}"
+    return f"Similarity {primary.value:.2f}{known}"
+
+
+def standing_alt(comparison: Any) -> str:
+    """Say in words what :func:`standing` shows."""
+    said = [
+        f"{row['method'].replace('_', ' ')}: compressed {row['compressed']:.2f} (95 % {row['low']:.2f} to {row['high']:.2f}), "
+        f"trained on {row['sham']:.2f}, other runs {row['references']:.2f}, randomized {row['randomized']:.2f}"
+        for _, row in comparison.table().query("similarity == 'cosine'").iterrows()
+    ]
+    return "Similarity of maps to the original's by method. " + "; ".join(said) + "."
+
+
+def examples(comparison: Any) -> Figure:
+    """Draw three median and three worst inputs: the input, the original's map, the compressed one's, another run's."""
+    rows = [*comparison.median(3), *comparison.worst(3)]
+    columns = ["the input", *comparison.maps]
+    limit = scale(np.stack([comparison.maps[name][rows] for name in comparison.maps]))
+    with canvas(len(rows), len(columns), (1.35 * len(columns) + 0.8, 1.5 * len(rows)), squeeze=False) as (
+        fig,
+        axes,
+    ):
+        for line, (row, place) in enumerate(zip(rows, ["median"] * 3 + ["worst"] * 3, strict=False)):
+            _line(axes[line], comparison, int(row), limit)
+            alike = comparison.of(comparison.facts["primary"])["compressed"][0][row]
+            axes[line, 0].set_ylabel(f"{place}\nsimilarity {alike:.2f}", fontsize=8)
+        for ax, name in zip(axes[0], columns, strict=True):
+            ax.set_title(name, fontsize=9)
+        bar = fig.colorbar(axes[0, 1].images[0], ax=axes, shrink=0.4, pad=0.01)
+        bar.set_label("what the centred logit loses when hidden", fontsize=8)
+    return fig
+
+
+def _line(axes: Any, comparison: Any, row: int, limit: float) -> None:
+    names = comparison.facts["class_names"]
+    picture(axes[0], comparison.rows["x"][row])
+    axes[0].set_xlabel(f"true: {names[comparison.rows['y'][row]]}", fontsize=8)
+    for ax, (name, maps) in zip(axes[1:], comparison.maps.items(), strict=True):
+        attribution(ax, maps[row], limit, signed=True)
+        ax.set_xlabel(f"answers {names[comparison.answers[name][row]]}", fontsize=8)
+
+
+def examples_alt(comparison: Any) -> str:
+    """Say in words what :func:`examples` shows."""
+    alike = comparison.of(comparison.facts["primary"])["compressed"][0]
+    median, worst = alike[comparison.median(3)].mean(), alike[comparison.worst(3)].mean()
+    changed = int(
+        (comparison.answers["original"] != comparison.answers["compressed"])[comparison.worst(3)].sum()
+    )
+    return (
+        f"Three median inputs with a mean similarity of {median:.2f} and the three worst with {worst:.2f}: input, "
+        f"maps of {', '.join(comparison.maps)} on one colour scale; {changed} of the three worst changed their answer."
+    )
+
+
+def by_group(comparison: Any) -> Figure:
+    """Draw accuracy's change and the similarity for each group, with 95 % intervals, n at the right."""
+    table = comparison.by_group().iloc[::-1].reset_index(drop=True)
+    places = np.arange(len(table))
+    with canvas(1, 2, (7.2, 0.27 * len(table) + 1.2), sharey=True) as (fig, (left, right)):
+        _whiskers(left, table, places, "difference", "difference low", "difference high", 100)
+        left.axvline(0, color=PALE, linewidth=0.8)
+        left.set(xlabel="accuracy: compressed - original [points]", yticks=places, yticklabels=table["group"])
+        left.set_title(f"Accuracy by {comparison.facts['groups']}, 95 %", fontsize=9)
+        _whiskers(right, table, places, "similarity", "low", "high", 1)
+        right.plot(table["references"], places, "|", color=ORANGE, markersize=10, markeredgewidth=2)
+        right.set(xlabel="similarity of maps; orange: other runs' mean")
+        right.set_title("Similarity of maps, 95 %", fontsize=9)
+        for place, (_, row) in zip(places, table.iterrows(), strict=True):
+            right.annotate(f"n = {row['n']} / {row['n explained']}", (1.02, place), xycoords=("axes fraction", "data"),
+                           va="center", fontsize=7)  # fmt: skip
+    return fig
+
+
+def _whiskers(ax: Any, table: Any, places: np.ndarray, middle: str, low: str, high: str, unit: float) -> None:
+    value = unit * table[middle]
+    spread = np.nan_to_num(np.stack([value - unit * table[low], unit * table[high] - value])).clip(min=0)
+    ax.errorbar(value, places, xerr=spread, fmt="o", color=BLUE, capsize=3)
+
+
+def by_group_alt(comparison: Any) -> str:
+    """Say in words what :func:`by_group` shows."""
+    table, word = comparison.by_group(), comparison.facts["groups"]
+    lost = table.loc[table["difference"].idxmin()]
+    far = table.loc[table["similarity"].idxmin()]
+    return (
+        f"By {word}: accuracy changed least favourably for {lost['group']} ({100 * lost['difference']:+.1f} points, n = {lost['n']}); "
+        f"maps are least alike for {far['group']} ({far['similarity']:.2f})."
+    )

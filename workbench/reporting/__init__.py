@@ -1,0 +1,1 @@
+"""Notebooks run end to end, and the page that comes out."""

@@ -1,0 +1,87 @@
+"""The report: one printed page with the verdict, then the details, then the notebooks without code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .. import files, html
+from ..compression.compressed import describe
+from ..evaluation import sheet
+from ..evaluation.comparison import Comparison
+from ..evaluation.margins import short
+from .journal import Run, versions
+from .publishing import notebook_section
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def report_page(folder: Path, runs: list[Run], command: str) -> str:
+    """Return the whole report as one HTML document."""
+    comparison = Comparison.load(folder / "models" / "comparison.safetensors")
+    details = [_done(comparison, runs), sheet.limits(comparison), _proof(comparison, command)]
+    notebooks = [html.Markup(notebook_section(run.path)) for run in runs]
+    title = f"Does the compressed {_model(comparison)} still respond to the same parts of its input?"
+    return html.page(title, *sheet.sections(comparison), *details, *notebooks)
+
+
+def _model(comparison: Comparison) -> str:
+    return (comparison.facts["spec"] or {}).get("builder", "model")
+
+
+def _done(comparison: Comparison, runs: list[Run]) -> html.Markup:
+    """Return section 5: model, data, steps, seeds, margins, deviations."""
+    facts, recipe = comparison.facts, comparison.facts["recipe"] or {}
+    trained = (
+        f"{recipe.get('epochs')} epochs of Adam at {recipe.get('lr')}, batches of {recipe.get('batch_size')}"
+    )
+    rows = {
+        "model": f"{_model(comparison)}, {trained}, seed {recipe.get('seed')}" + (", augmented" if recipe.get("augment") else ""),
+        "data": f"{facts['data']}: {facts['n_test']:,} test rows, of which {facts['n']} were explained",
+        "compression": "; ".join(describe(step) for step in facts["steps"]) or "not known",
+        "sham": "the same loss, schedule, seed and data, nothing removed" if facts["sham"] else "none",
+        "references": f"{facts['references']} other runs of the recipe, other seeds",
+        "explained": f"{', '.join(facts['methods'])}; {facts['output']}",
+        "margin": f"{short(comparison.primary.margin)} by the rule fixed before results" if facts["margin"] is None
+                  else f"{facts['margin']}, given before results",
+        "deviations": "; ".join(_deviations(comparison)) or "none",
+        "findings": _findings(runs),
+    }  # fmt: skip
+    return html.section("What was done", html.table([{"": k, "what": v} for k, v in rows.items()]))
+
+
+def _deviations(comparison: Comparison) -> list[str]:
+    facts, found = comparison.facts, []
+    if facts["references"] < 5:
+        found.append(f"{facts['references']} references instead of 5")
+    if facts["n"] < 400:
+        found.append(f"{facts['n']} rows instead of 400")
+    return found
+
+
+def _findings(runs: list[Run]) -> str:
+    all_of_them = [finding for run in runs for finding in run.findings]
+    missed = [finding["name"] for finding in all_of_them if not finding["holds"]]
+    kept = f"{len(all_of_them) - len(missed)} of {len(all_of_them)} as expected"
+    return kept + (f"; not as expected: {', '.join(missed)}" if missed else "")
+
+
+def _proof(comparison: Comparison, command: str) -> html.Markup:
+    """Return section 7: fingerprints, the command to do it again, lines to sign."""
+    prints = {**comparison.facts["fingerprints"], "code": code_fingerprint()}
+    rows: list[dict[str, Any]] = [{"SHA-256 of": k, "fingerprint": html.code(v)} for k, v in prints.items()]
+    with_versions = ", ".join(f"{name} {number}" for name, number in versions().items())
+    return html.section(
+        "Fingerprints, and how to do it again",
+        html.table(rows),
+        html.paragraph("Again: ", html.code(command), f". Versions: {with_versions}."),
+        html.signatures("Prepared by", "Read by"),
+    )
+
+
+def code_fingerprint() -> str:
+    """Return the SHA-256 over every Python file of the package, in the order of their names."""
+    sources = sorted(PACKAGE.rglob("*.py"))
+    return files.sha256(
+        b"".join(p.relative_to(PACKAGE).as_posix().encode() + p.read_bytes() for p in sources)
+    )

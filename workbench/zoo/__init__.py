@@ -1,0 +1,1 @@
+"""The models that the workbench can build, save and load."""

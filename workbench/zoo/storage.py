@@ -1,0 +1,131 @@
+"""Models on disk: one safetensors file with a JSON header; nothing in it is executed.
+
+The header says how to build the model (builder, sizes, input shape), the shapes of its layers, which may
+have lost channels since, and for an int8 model how it was quantized.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import files
+from ..errors import BadFile, BadInput
+from ..int8.conversion import is_int8
+from ..int8.storage import restore, store
+from .catalogue import from_spec
+from .holder import unwrap
+
+FORMAT = "workbench model, version 1"
+
+
+def save(model: Any, path: str | Path) -> Path:
+    """Write a network, also a pruned or an int8 one, whole or not at all.
+
+    Parameters
+    ----------
+    model
+        An ``nn.Module``, or a ``Fitted`` or ``Compressed`` that holds one.
+    path
+        Of the file; its folder is made.
+
+    Raises
+    ------
+    BadInput
+        An estimator or a callable: their own files are not safe to read back.
+    BadFile
+        The path cannot be written.
+    """
+    return files.write_bytes(path, packed(model))
+
+
+def packed(model: Any) -> bytes:
+    """Return the bytes that :func:`save` writes."""
+    model = unwrap(model)
+    if not isinstance(model, nn.Module):
+        raise BadInput(f"{type(model).__name__} is not a network", "an nn.Module",
+                       "Fit it again from its recipe: estimators are quick to train")  # fmt: skip
+    header = {
+        "format": FORMAT,
+        "spec": getattr(model, "spec", None),
+        "recipe": getattr(model, "recipe", None),
+    }
+    if is_int8(model):
+        tensors, header["int8"] = store(model)
+    else:
+        tensors = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    return files.pack_tensors(tensors, header)
+
+
+def load_model(path: str | Path, build: Callable[[], nn.Module] | None = None) -> nn.Module:
+    """Read a model that :func:`save` wrote; int8 models give the same bits as before.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    build
+        Makes the fp32 module that the weights go into, for models that ``wb.build`` did not make.
+
+    Returns
+    -------
+    nn.Module
+        In evaluation mode, with its ``spec`` and ``recipe``.
+
+    Raises
+    ------
+    BadFile
+        The file is damaged or foreign, or its weights do not fit the module.
+    """
+    tensors, header = files.read_tensors(path)
+    if header.get("format") != FORMAT:
+        raise BadFile(
+            f"{path} is not a model of the workbench", "a file written by wb.save", "Check the path"
+        )
+    if build is None and not header["spec"]:
+        raise BadFile(f"{path} does not say how to build its model", "build=, a function that makes the module",
+                      "Pass the class you trained, such as build=MyNet")  # fmt: skip
+    skeleton = build() if build else from_spec(header["spec"])
+    try:
+        model = _filled(skeleton, tensors, header)
+    except (RuntimeError, KeyError) as problem:
+        raise BadFile(f"{path} does not fit its model ({problem})", "the weights of that very model",
+                      "Save the model again, or pass the right build=") from problem  # fmt: skip
+    model.spec, model.recipe = header["spec"], header["recipe"]
+    return model.eval()
+
+
+def _filled(skeleton: nn.Module, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> nn.Module:
+    reshape(skeleton, {name: value.shape for name, value in tensors.items()})
+    if header.get("int8"):
+        return restore(tensors, header["int8"], skeleton.eval())
+    skeleton.load_state_dict({name: torch.as_tensor(value.copy()) for name, value in tensors.items()})
+    return skeleton
+
+
+def reshape(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Replace, in place, every layer whose weight has another shape: a pruned layer has fewer channels."""
+    for name, layer in list(model.named_modules()):
+        shape = shapes.get(f"{name}.weight")
+        if shape and hasattr(layer, "weight") and tuple(layer.weight.shape) != tuple(shape):
+            parent = model.get_submodule(name.rpartition(".")[0])
+            setattr(parent, name.rpartition(".")[2], _resized(layer, shape))
+
+
+def _resized(layer: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+    bias = getattr(layer, "bias", None) is not None
+    if isinstance(layer, nn.Linear):
+        return nn.Linear(shape[1], shape[0], bias=bias)
+    if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+        geometry: Any = {
+            k: getattr(layer, k) for k in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
+        }
+        return nn.Conv2d(shape[1], shape[0], bias=bias, **geometry)
+    if isinstance(layer, nn.BatchNorm2d):
+        return nn.BatchNorm2d(shape[0], eps=layer.eps, momentum=layer.momentum)
+    raise KeyError(f"a {type(layer).__name__} cannot be resized to {tuple(shape)}")
