@@ -73,7 +73,7 @@ def write_json(path: str | Path, content: Any) -> Path:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file."""
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return json.loads(Path(path).expanduser().read_text("utf-8"))
     except (OSError, ValueError) as problem:
         raise BadFile(
             f"{path} cannot be read ({problem})", "a JSON file written by the workbench", "Check the path"
@@ -89,7 +89,7 @@ def pack_tensors(tensors: dict[str, np.ndarray], header: dict[str, Any]) -> byte
     """Return the bytes of :func:`write_tensors`."""
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    arrays = {name: np.asarray(value, order="C") for name, value in tensors.items()}
     return save(arrays, metadata={HEADER: json.dumps(plain(header), allow_nan=False)})
 
 
@@ -115,15 +115,13 @@ def sha256(content: bytes) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn numpy scalars, arrays, tuples, paths and NaN into what JSON knows."""
+    """Turn numpy scalars, arrays, tensors, tuples, paths and NaN into what JSON knows."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(v) for v in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "tolist"):
         return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return str(value) if isinstance(value, Path) else value

@@ -16,7 +16,11 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+# What a module keeps of its hooks: the hooks, and how some of them want to be called.
+_HOOKS = (
+    *("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"),
+    *("_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs"),
+)
 
 
 @contextmanager
@@ -33,34 +37,70 @@ def untouched(model: Any) -> Iterator[Any]:
         if not isinstance(model, torch.nn.Module):
             yield model
             return
-        modules, parameters, buffers = list(model.modules()), list(model.parameters()), list(model.buffers())
-        modes = [module.training for module in modules]
-        hooks = [{name: dict(getattr(module, name)) for name in _HOOKS} for module in modules]
-        gradients = [(p, p.requires_grad, p.grad) for p in parameters]
-        versions = [(b, b._version, b.clone()) for b in buffers]
-        model.eval()
-        for p in parameters:
-            p.requires_grad_(False)
-        try:
+        with _modes(model), _hooks(model), _gradients(model), _buffers(model):
+            model.eval()
             yield model
-        finally:
-            for module, mode, kept in zip(modules, modes, hooks, strict=True):
-                module.training = mode
-                for name, entries in kept.items():
-                    _restore(getattr(module, name), entries)
-            for p, needed, grad in gradients:
-                p.requires_grad_(needed)
-                p.grad = grad
-            for buffer, version, value in versions:
-                if buffer._version != version:
-                    with torch.no_grad():
-                        buffer.copy_(value)
 
 
-def _restore(hooks: dict, entries: dict) -> None:
-    if hooks.keys() != entries.keys():
+@contextmanager
+def _modes(model: torch.nn.Module) -> Iterator[None]:
+    kept = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, mode in kept:
+            module.training = mode
+
+
+@contextmanager
+def _hooks(model: torch.nn.Module) -> Iterator[None]:
+    kept = [(module, {name: dict(getattr(module, name)) for name in _HOOKS}, module._is_full_backward_hook)
+            for module in model.modules()]  # fmt: skip
+    try:
+        yield
+    finally:
+        for module, hooks, full in kept:
+            module._is_full_backward_hook = full
+            for name, entries in hooks.items():
+                _refill(getattr(module, name), entries)
+
+
+def _refill(hooks: dict, entries: dict) -> None:
+    if hooks != entries:
         hooks.clear()
         hooks.update(entries)
+
+
+@contextmanager
+def _gradients(model: torch.nn.Module) -> Iterator[None]:
+    """Freeze parameters, and take their gradients off meanwhile, so that none is changed in place."""
+    kept = [(p, p.requires_grad, p.grad) for p in model.parameters()]
+    for p, _, _ in kept:
+        p.requires_grad_(False)
+        p.grad = None
+    try:
+        yield
+    finally:
+        for p, needed, grad in kept:
+            p.requires_grad_(needed)
+            p.grad = grad
+
+
+@contextmanager
+def _buffers(model: torch.nn.Module) -> Iterator[None]:
+    """Put back what was written into a buffer, and the buffer itself where it was exchanged."""
+    import torch
+
+    kept = [(module._buffers, name, buffer, buffer.clone())
+            for module in model.modules() for name, buffer in module._buffers.items() if buffer is not None]  # fmt: skip
+    try:
+        yield
+    finally:
+        for buffers, name, buffer, value in kept:
+            buffers[name] = buffer
+            if not torch.equal(buffer, value):  # Batch norm writes without counting up the buffer's version.
+                with torch.no_grad():
+                    buffer.copy_(value)
 
 
 @contextmanager

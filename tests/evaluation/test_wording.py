@@ -23,8 +23,8 @@ def test_the_sentence_of_the_page_is_whole():
     text = sentence(verdict(NO_SIGN), n=400, similarity=ALIKE, noun="digits", asked=asked, **numbers)
     assert text == (
         "On 400 unseen digits the compressed model gives 99.2 % of the original's answers; hiding each part of the "
-        "image changes its answer as in the original (similarity .96, 95 % .95-.97; the same net merely trained on: "
-        ".97; other training runs: .95). It is 17x smaller and 6.0x faster."
+        "image changes its answer as in the original (similarity .960, 95 % .950-.970; the same net merely trained on: "
+        ".970; other training runs: .950). It is 17x smaller and 6.0x faster."
     )
 
 
@@ -43,7 +43,7 @@ def test_any_other_word_opens_with_what_decided():
 
 def test_what_is_not_known_is_left_out():
     text = sentence(verdict(NO_SIGN), n=400, similarity=UNSURE, kept=0.9)
-    assert text.endswith("(similarity .94).") and "unknown" not in text
+    assert text.endswith("(similarity .940).") and "unknown" not in text
 
 
 def test_a_loss_is_called_a_loss():

@@ -134,3 +134,11 @@ def test_a_model_whose_int8_form_cannot_run_is_refused():
 
     with pytest.raises(BadInput, match="reshape"):
         convert(Viewing(), torch.rand(5, 1, 12, 12))
+
+
+@pytest.mark.parametrize("engine", ["x86", "onednn"])
+def test_more_padding_than_kernel_is_refused_where_the_kernel_makes_it_up(engine):
+    net, x = nn.Sequential(nn.Conv2d(1, 2, 2, padding=2)), torch.rand(5, 1, 8, 8)
+    with pytest.raises(BadInput, match="fbgemm"):
+        convert(net, x, engine=engine)
+    assert (convert(net, x, engine="fbgemm")(x) - net(x)).abs().max() < 0.1

@@ -83,7 +83,8 @@ def describe(step: dict[str, Any]) -> str:
         else "not fine-tuned"
     )
     loss = {"behaviour": ", distilled from the original", None: " on the labels"}[step["preserve"]]
-    return f"{removed} removed in {step['rounds']} rounds, {trained}{loss if any(step['epochs']) else ''}"
+    rounds = f"in {step['rounds']} rounds" if step["rounds"] > 1 else "at once"
+    return f"{removed} removed {rounds}, {trained}{loss if any(step['epochs']) else ''}"
 
 
 def _number(value: float) -> str:

@@ -32,9 +32,9 @@ def sham(compressed: Compressed, data: Data, *, verbose: bool = True) -> nn.Modu
     nn.Module
         A new model in evaluation mode.
     """
-    net = copy.deepcopy(compressed.original).eval()
+    original = compressed.original
+    net = copy.deepcopy(original).eval()
     for step in compressed.steps:
-        teacher = copy.deepcopy(net)
         for round in range(len(step["epochs"])):
-            net = fine_tuned(net, teacher, data, step, round, verbose=verbose)
+            net = fine_tuned(net, original, data, step, round, verbose=verbose)
     return net

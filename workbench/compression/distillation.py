@@ -35,11 +35,11 @@ def distilled(teacher: nn.Module, temperature: float = TEMPERATURE, weight: floa
     return distillation
 
 
-def fine_tuned(model: nn.Module, original: nn.Module, data: Data, step: dict[str, Any], round: int,
+def fine_tuned(model: nn.Module, original: nn.Module, data: Data | None, step: dict[str, Any], round: int,
                after_step: Any = None, verbose: bool = True) -> nn.Module:  # fmt: skip
     """Train one round of a step, pruned or sham: the same loss, schedule, seed and data for both."""
     epochs = step["epochs"][round]
-    if not epochs:
+    if data is None or not epochs:
         return model
     terms = (distilled(original) if step["preserve"] == "behaviour" else cross_entropy,)
     options = {name: step[name] for name in ("lr", "batch_size", "augment")}

@@ -23,14 +23,15 @@ BATCH, REPEATS = 64, 15
 
 def compared(before: nn.Module, after: nn.Module, data: Data | None, example: torch.Tensor) -> dict[str, Any]:
     """Return the report of a compression; accuracy and agreement are NaN without data."""
-    costs = milliseconds({"before": before, "after": after}, example)
-    answers = {name: _answers(model, data) for name, model in (("before", before), ("after", after))}
-    sides = {
-        name: {**_sizes(model, example), **costs[name], "accuracy": _accuracy(answers[name], data)}
-        for name, model in (("before", before), ("after", after))
-    }
-    agreement = float((answers["before"] == answers["after"]).mean()) if data else float("nan")
-    return {**sides, "agreement": agreement, "layers": _layers(before, after, example)}
+    with untouched(before), untouched(after):
+        costs = milliseconds({"before": before, "after": after}, example)
+        answers = {name: _answers(model, data) for name, model in (("before", before), ("after", after))}
+        sides = {
+            name: {**_sizes(model, example), **costs[name], "accuracy": _accuracy(answers[name], data)}
+            for name, model in (("before", before), ("after", after))
+        }
+        agreement = float((answers["before"] == answers["after"]).mean()) if data else float("nan")
+        return {**sides, "agreement": agreement, "layers": _layers(before, after, example)}
 
 
 def layer_weights(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -82,7 +83,7 @@ def _sizes(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
         "parameters": sum(w.numel() for w in weights),
         "nonzero": sum(int(w.count_nonzero()) for w in weights),
         "bytes": len(packed(model)),
-        "macs": sum(_macs(model, example).values()),
+        "macs": sum(macs(model, example).values()),
     }
 
 
@@ -92,8 +93,8 @@ def _biases(model: nn.Module) -> list[torch.Tensor]:
     return [b.detach() for b in plain if isinstance(b, torch.Tensor)]
 
 
-def _macs(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
-    """Count multiply-accumulates of each convolution and linear layer for one input."""
+def macs(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
+    """Count multiply-accumulates of each convolution and linear layer for one input, in the order they run."""
     counts: dict[str, int] = {}
     weights = {n: w for n, w in layer_weights(model).items() if w.ndim > 1}
 
@@ -103,20 +104,17 @@ def _macs(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
 
         return hook
 
-    handles = [m.register_forward_hook(count(n)) for n, m in model.named_modules() if n in weights]
-    try:
-        with torch.no_grad():
-            model(example[:1])
-    finally:
-        for handle in handles:
-            handle.remove()
+    with untouched(model), torch.no_grad():
+        for name in weights:
+            model.get_submodule(name).register_forward_hook(count(name))
+        model(example[:1])
     return counts
 
 
 def _answers(model: nn.Module, data: Data | None) -> np.ndarray:
     if data is None:
         return np.empty(0)
-    with untouched(model), torch.no_grad():
+    with torch.no_grad():
         parts = [model(x).argmax(1) for x in torch.tensor(data.test.x).split(256)]
     return torch.cat(parts).numpy()
 
@@ -127,7 +125,7 @@ def _accuracy(answers: np.ndarray, data: Data | None) -> float:
 
 def _layers(before: nn.Module, after: nn.Module, example: torch.Tensor) -> list[dict[str, Any]]:
     old, new = layer_weights(before), layer_weights(after)
-    macs = _macs(after, example)
+    counts = macs(after, example)
     return [
         {
             "layer": name,
@@ -136,7 +134,7 @@ def _layers(before: nn.Module, after: nn.Module, example: torch.Tensor) -> list[
             "weights": weight.numel(),
             "left": int(new[name].count_nonzero()),
             "removed": 1 - int(new[name].count_nonzero()) / weight.numel(),
-            "macs": macs.get(name, 0),
+            "macs": counts.get(name, 0),
         }
         for name, weight in old.items()
         if name in new

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,7 +16,7 @@ from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from .compressed import Compressed
 from .distillation import checked, fine_tuned
-from .measurement import compared, layer_weights
+from .measurement import compared, layer_weights, macs
 
 HOWS, SCOPES, CRITERIA = ("weights", "channels"), ("global", "layer"), ("magnitude",)
 GRID = 64  # channel ratios are tried in steps of 1/64
@@ -67,7 +68,8 @@ def prune(
     preserve
         "behaviour": fine-tuning is distilled from the original (Hinton et al. 2015); None: labels alone.
     protect
-        Names of layers that keep everything. The last layer always keeps its outputs.
+        Names of layers that keep all weights, which the amount then leaves out; or all channels of their
+        own, while those of the layer before still go. The last layer always keeps its outputs.
     lr
         First learning rate of each round of fine-tuning; it falls linearly to a twentieth. Batch size and
         augmentation are those of the model's own recipe.
@@ -84,34 +86,42 @@ def prune(
     Raises
     ------
     BadInput
-        An amount outside (0, 1), epochs without data, an int8 model, both or neither of amount and channels.
+        An amount outside (0, 1), epochs without data, an int8 model, both or neither of amount and channels,
+        no layer that is not protected.
     UnknownName
         An unknown way, criterion, scope or layer.
     """
-    started = model
-    model = unwrap(model)
+    started, model = model, unwrap(model)
     step = _checked_step(
         model, amount, channels, how, by, scope, data, epochs, rounds, preserve, protect, lr, seed
     )
-    example = _example(model, data)
-    original = started.original if isinstance(started, Compressed) else model
-    if how == "channels":
-        step["channels"] = (
-            channels if channels is not None else _ratio_for(model, amount, example, step["protect"])
-        )
+    chained = isinstance(started, Compressed)
+    original, example = started.original if chained else model, _example(model, data)
+    if how == "channels" and channels is None:
+        step["channels"] = _ratio_for(model, amount, example, protect)
     net = copy.deepcopy(model).eval()
     for round in range(rounds):
-        net = (_channel_round if how == "channels" else _weight_round)(
-            net, model, data, step, round, example, verbose
-        )
+        net, hold = _cut(net, model, step, round, example)
+        net = fine_tuned(net, original, data, step, round, after_step=hold, verbose=verbose)
     net.spec = getattr(model, "spec", None)
     net.recipe = getattr(model, "recipe", None)
-    steps = (*(started.steps if isinstance(started, Compressed) else ()), step)
-    return Compressed(net, compared(original, net, data, example), original, steps)
+    return Compressed(net, compared(original, net, data, example), original,
+                      (*(started.steps if chained else ()), step))  # fmt: skip
 
 
 def _checked_step(model, amount, channels, how, by, scope, data, epochs, rounds, preserve, protect, lr, seed) -> dict[str, Any]:  # fmt: skip
     """Return the step as a record, or refuse it."""
+    _check_names(how, by, scope)
+    _check_model(model, data, protect)
+    _check_share(amount, channels, how)
+    recipe = getattr(model, "recipe", None) or {}
+    return {"what": "prune", "how": how, "amount": amount, "channels": channels, "by": by, "scope": scope,
+            "epochs": _plan(epochs, rounds, data), "rounds": rounds, "preserve": checked(preserve),
+            "protect": list(protect), "lr": lr, "batch_size": recipe.get("batch_size", 64),
+            "augment": recipe.get("augment", False), "seed": seed}  # fmt: skip
+
+
+def _check_names(how: str, by: str, scope: str | None) -> None:
     for name, value, known in (
         ("way (how)", how, HOWS),
         ("criterion (by)", by, CRITERIA),
@@ -119,32 +129,43 @@ def _checked_step(model, amount, channels, how, by, scope, data, epochs, rounds,
     ):
         if value not in known:
             raise unknown(name, value, known)
-    if not isinstance(model, nn.Module) or is_int8(model):
-        raise BadInput(f"A {type(model).__name__} was given", "a float network", "Prune before you quantize")
-    if (amount is None) == (channels is None) or (channels is not None and how != "channels"):
-        raise BadInput(f"amount is {amount}, channels is {channels}, how is {how!r}",
-                       "one of amount and channels, and channels only with how='channels'", "Drop one")  # fmt: skip
     if how == "channels" and scope is not None:
         raise BadInput(
             f"scope is {scope!r} for channels", "no scope: each layer loses the same share", "Leave it out"
         )
-    if not 0 < (amount if amount is not None else channels) < 1:
-        raise BadInput(f"The amount is {amount if amount is not None else channels}", "a fraction between 0 and 1",
-                       "0.9 removes nine tenths")  # fmt: skip
-    if rounds < 1:
-        raise BadInput(f"rounds is {rounds}", "at least 1", "Raise it")
-    plan = [epochs] * rounds if isinstance(epochs, int) else list(epochs)
+
+
+def _check_model(model: Any, data: Any, protect: Iterable[str]) -> None:
+    if not isinstance(model, nn.Module) or is_int8(model):
+        raise BadInput(f"A {type(model).__name__} was given", "a float network", "Prune before you quantize")
+    if data is not None and not isinstance(data, Data):
+        raise BadInput(f"data is a {type(data).__name__}", "Data", "Make it with wb.from_arrays")
+    for layer in protect:
+        if layer not in layer_weights(model):
+            raise unknown("layer with weights", layer, layer_weights(model))
+
+
+def _check_share(amount: Any, channels: Any, how: str) -> None:
+    if (amount is None) == (channels is None) or (channels is not None and how != "channels"):
+        raise BadInput(f"amount is {amount}, channels is {channels}, how is {how!r}",
+                       "one of amount and channels, and channels only with how='channels'", "Drop one")  # fmt: skip
+    share = amount if amount is not None else channels
+    if not isinstance(share, (float, np.floating)) or not 0 < share < 1:
+        raise BadInput(f"The amount is {share!r}", "a fraction between 0 and 1", "0.9 removes nine tenths")
+
+
+def _plan(epochs: Any, rounds: Any, data: Data | None) -> list[int]:
+    """Return the epochs of each round."""
+    if not isinstance(rounds, (int, np.integer)) or rounds < 1:
+        raise BadInput(f"rounds is {rounds!r}", "a whole number, at least 1", "Raise it")
+    plan = list(epochs) if isinstance(epochs, Sequence) else [epochs] * rounds
+    if not all(isinstance(e, (int, np.integer)) and e >= 0 for e in plan):
+        raise BadInput(f"epochs is {epochs!r}", "a whole number, or one for each round", "Correct it")
     if len(plan) != rounds:
         raise BadInput(f"epochs has {len(plan)} entries for {rounds} rounds", "one a round", "Match them")
     if any(plan) and data is None:
         raise BadInput("epochs were given but no data", "data to fine-tune on", "Pass data=, or epochs=0")
-    for layer in protect:
-        if layer not in layer_weights(model):
-            raise unknown("layer with weights", layer, layer_weights(model))
-    recipe = getattr(model, "recipe", None) or {}
-    return {"what": "prune", "how": how, "amount": amount, "channels": channels, "by": by, "scope": scope,
-            "epochs": plan, "rounds": rounds, "preserve": checked(preserve), "protect": list(protect), "lr": lr,
-            "batch_size": recipe.get("batch_size", 64), "augment": recipe.get("augment", False), "seed": seed}  # fmt: skip
+    return plan
 
 
 def _example(model: nn.Module, data: Data | None) -> torch.Tensor:
@@ -164,16 +185,20 @@ def _share(step: dict[str, Any], round: int) -> float:
     return 1 - (1 - whole) ** ((round + 1) / step["rounds"])
 
 
-def _weight_round(net, teacher, data, step, round, example, verbose) -> nn.Module:
-    masks = _masks(net, _share(step, round), step["scope"] or "global", step["protect"])
-    zero = _zeroing(masks)
-    zero(net)
-    return fine_tuned(net, teacher, data, step, round, after_step=zero, verbose=verbose)
+def _cut(net: nn.Module, model: nn.Module, step: dict[str, Any], round: int,
+         example: torch.Tensor) -> tuple[nn.Module, Callable[[nn.Module], None] | None]:  # fmt: skip
+    """Return the net after a round's removal, and what keeps removed weights at zero while it trains."""
+    share, protect = _share(step, round), step["protect"]
+    if step["how"] == "channels":
+        return _narrowed(net, _left(model, share, example, protect), example), None
+    hold = _zeroing(_masks(net, share, step["scope"] or "global", protect))
+    hold(net)
+    return net, hold
 
 
 def _masks(net: nn.Module, share: float, scope: str, protect: Sequence[str]) -> dict[str, torch.Tensor]:
     """Return what stays: weights whose magnitude is above the threshold of all, or of their layer."""
-    weights = {n: w.abs() for n, w in layer_weights(net).items() if w.ndim > 1 and n not in protect}
+    weights = {n: w.abs() for n, w in _unprotected(net, protect).items()}
     pools = [weights] if scope == "global" else [{name: w} for name, w in weights.items()]
     masks: dict[str, torch.Tensor] = {}
     for pool in pools:
@@ -185,44 +210,52 @@ def _masks(net: nn.Module, share: float, scope: str, protect: Sequence[str]) -> 
     return masks
 
 
+def _unprotected(net: nn.Module, protect: Iterable[str]) -> dict[str, torch.Tensor]:
+    """Return the weights of the layers that may lose some."""
+    found = {n: w for n, w in layer_weights(net).items() if w.ndim > 1 and n not in set(protect)}
+    if not found:
+        raise BadInput("No layer is left to remove anything from", "a layer that is not protected",
+                       "Shorten protect; the outputs of the last layer stay in any case")  # fmt: skip
+    return found
+
+
 def _zeroing(masks: dict[str, torch.Tensor]) -> Callable[[nn.Module], None]:
     @torch.no_grad()
     def keep_zeros(net: nn.Module) -> None:
         for name, mask in masks.items():
-            layer: Any = net.get_submodule(name)
-            layer.weight.mul_(mask)
+            net.get_parameter(f"{name}.weight").mul_(mask)
 
     return keep_zeros
 
 
-def _channel_round(net, teacher, data, step, round, example, verbose) -> nn.Module:
-    before = _share(step, round - 1) if round else 0.0
-    ratio = 1 - (1 - _share(step, round)) / (1 - before)
-    narrow = _narrowed(net, ratio, example, step["protect"])
-    return fine_tuned(narrow, teacher, data, step, round, verbose=verbose)
+def _left(model: nn.Module, share: float, example: torch.Tensor, protect: Sequence[str]) -> dict[str, int]:
+    """Return how many channels each layer keeps, at least one; those that keep all are left out."""
+    last = list(macs(model, example))[-1]
+    weights = _unprotected(model, {*protect, last})
+    return {name: max(1, round(len(w) * (1 - share))) for name, w in weights.items()}
 
 
-def _narrowed(net: nn.Module, ratio: float, example: torch.Tensor, protect: Sequence[str]) -> nn.Module:
-    """Return a copy with a share of every layer's channels removed, through the dependency graph (Fang et al. 2023)."""
+def _narrowed(net: nn.Module, left: dict[str, int], example: torch.Tensor) -> nn.Module:
+    """Return a copy with so many channels left in each layer, through the dependency graph (Fang et al. 2023)."""
     import torch_pruning as tp
 
     net = copy.deepcopy(net).requires_grad_(True)
-    layers = list(layer_weights(net))
-    kept = [net.get_submodule(name) for name in {*protect, layers[-1]}]
+    sizes = {name: len(w) for name, w in layer_weights(net).items() if w.ndim > 1}
+    whole = [net.get_submodule(name) for name in sizes if name not in left]
+    # torch-pruning keeps the whole part of (1 - ratio) x channels: half a channel more meets the number
+    ratios = {net.get_submodule(name): 1 - (n + 0.5) / sizes[name] for name, n in left.items()}
     pruner = tp.pruner.MagnitudePruner(net, example, importance=tp.importance.MagnitudeImportance(p=2),
-                                       pruning_ratio=ratio, ignored_layers=kept)  # fmt: skip
+                                       pruning_ratio_dict=ratios, ignored_layers=whole)  # fmt: skip
     pruner.step()
     return net
 
 
-def _ratio_for(
-    model: nn.Module, amount: float | None, example: torch.Tensor, protect: Sequence[str]
-) -> float:
+def _ratio_for(model: nn.Module, amount: float | None, example: torch.Tensor, protect: Sequence[str]) -> float:  # fmt: skip
     """Return the ratio of channels that removes nearest to the wanted fraction of weights."""
     total = sum(w.numel() for w in layer_weights(model).values())
 
     def miss(ratio: float) -> float:
-        narrow = _narrowed(model, ratio, example, protect)
+        narrow = _narrowed(model, _left(model, ratio, example, protect), example)
         return abs(1 - sum(w.numel() for w in layer_weights(narrow).values()) / total - (amount or 0))
 
     return min((i / GRID for i in range(1, GRID)), key=miss)

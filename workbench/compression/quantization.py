@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -44,7 +45,7 @@ def quantize(model: Any, how: str = "static", *, data: Data, calibration: int = 
     UnknownName
         Another ``how``.
     BadInput
-        Not a float network, or one that cannot be traced.
+        Not a float network, or one that cannot be traced; nothing to calibrate on.
     """
     started, model = model, unwrap(model)
     if how not in HOWS:
@@ -53,8 +54,11 @@ def quantize(model: Any, how: str = "static", *, data: Data, calibration: int = 
         raise BadInput(
             f"A {type(model).__name__} was given", "a float network", "Quantize it once, at the end"
         )
-    if calibration < 1:
-        raise BadInput(f"calibration is {calibration}", "at least one row", "A thousand are plenty")
+    if not isinstance(data, Data):
+        raise BadInput(f"data is a {type(data).__name__}", "Data, whose training rows calibrate the ranges",
+                       "Make it with wb.load or wb.from_arrays")  # fmt: skip
+    if not isinstance(calibration, (int, np.integer)) or calibration < 1:
+        raise BadInput(f"calibration is {calibration!r}", "a number of rows", "A thousand are plenty")
     chained = isinstance(started, Compressed)
     rows = torch.tensor(data.train.x[:calibration])
     small = convert(model, rows)

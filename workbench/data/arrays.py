@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from ..errors import BadInput
 from .records import KINDS, Data, Split
@@ -36,6 +37,8 @@ def from_arrays(
         standardized with the mean and standard deviation of the training rows.
     y
         Class of each row, ``(n,)``: integers from 0, or names.
+    class_names
+        One a class. With names in ``y`` they give the order; by default it is alphabetical.
     kind
         "image" or "table"; by default told from the number of axes.
     name
@@ -57,8 +60,9 @@ def from_arrays(
     Raises
     ------
     BadInput
-        Lengths differ, NaN or infinite values, fewer than two classes, a class with fewer than three
-        rows, pixels outside [0, 1], splits that overlap.
+        Lengths differ, NaN or infinite values, missing labels, fewer than two classes, a class with fewer
+        than three rows or clusters, pixels outside [0, 1], splits that overlap, are empty or tear a
+        cluster apart.
     """
     x = _numbers(x)
     y, class_names = _classes(y, class_names)
@@ -68,7 +72,7 @@ def from_arrays(
             f"x has {len(x)} rows but y has {len(y)}", "one class a row", "Pass arrays of one length"
         )
     clusters = np.arange(len(x)) if clusters is None else _clusters(clusters, len(x))
-    positions = _stratified(y, clusters, seed) if splits is None else _given(splits, len(x))
+    positions = _stratified(y, clusters, seed) if splits is None else _given(splits, clusters)
     if kind == "table":
         x = _standardized(x, positions["train"])
     elif x.min() < 0 or x.max() > 1:
@@ -111,13 +115,16 @@ def _classes(y, class_names) -> tuple[np.ndarray, tuple[str, ...]]:
         raise BadInput(
             f"y has shape {y.shape}", "one class a row, (n,)", "Pass class indices, not one-hot rows"
         )
+    if y.dtype.kind == "f" or pd.isna(y).any():
+        raise BadInput(f"y has type {y.dtype} and {pd.isna(y).sum()} missing labels", "a class index or a name in every row",
+                       "Drop those rows; turn numbers into integers, or cut them into classes")  # fmt: skip
     if y.dtype.kind in "iub" and (len(y) == 0 or y.min() >= 0):
-        n = int(y.max()) + 1 if len(y) else 0
-        names = tuple(map(str, class_names)) if class_names is not None else tuple(map(str, range(n)))
         index = y.astype(np.int64)
+        names = range(int(index.max(initial=-1)) + 1) if class_names is None else class_names
     else:
-        found, index = np.unique(y.astype(str), return_inverse=True)
-        names = tuple(found)
+        names = np.unique(y.astype(str)).tolist() if class_names is None else class_names
+        index = _looked_up(y.astype(str), names)
+    names = tuple(map(str, names))
     counts = np.bincount(index, minlength=len(names))
     if len(counts) > len(names) or len(names) < 2 or counts.min() < 3:
         raise BadInput(
@@ -127,6 +134,15 @@ def _classes(y, class_names) -> tuple[np.ndarray, tuple[str, ...]]:
             "Check the labels, or leave the rare classes out",
         )
     return index, names
+
+
+def _looked_up(y: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    places = {str(name): place for place, name in enumerate(names)}
+    if strange := sorted({*y.tolist()} - {*places}):
+        raise BadInput(
+            f"y holds the class {strange[0]!r}", f"classes among {[*places]}", "Add it to class_names"
+        )
+    return np.array([places[name] for name in y.tolist()], dtype=np.int64)
 
 
 def _kind(kind: str | None, x: np.ndarray) -> str:
@@ -151,6 +167,9 @@ def _stratified(y: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, np.
     dealt: dict[str, list[np.ndarray]] = {"train": [], "valid": [], "test": []}
     for label in np.unique(y):
         own = rng.permutation(clusters[first][y[first] == label])
+        if len(own) in (1, 2):
+            raise BadInput(f"Class {label} has {len(own)} clusters", "at least three, one for each split",
+                           "Give splits, or leave the class out")  # fmt: skip
         n_test, n_valid = (max(1, round(len(own) * _FRACTIONS[part])) for part in ("test", "valid"))
         dealt["test"].append(own[:n_test])
         dealt["valid"].append(own[n_test : n_test + n_valid])
@@ -161,28 +180,34 @@ def _stratified(y: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, np.
     }
 
 
-def _given(splits: dict[str, Sequence[int]], n: int) -> dict[str, np.ndarray]:
-    if set(splits) != {"train", "valid", "test"}:
-        raise BadInput(f"splits has the keys {sorted(splits)}", "train, valid and test", "Name all three")
+def _given(splits: dict[str, Sequence[int]], clusters: np.ndarray) -> dict[str, np.ndarray]:
+    if set(splits) != {"train", "valid", "test"} or not all(map(len, splits.values())):
+        sizes = {part: len(rows) for part, rows in splits.items()}
+        raise BadInput(f"splits has the rows {sizes}", "rows for train, valid and test", "Name all three")
     positions = {part: np.asarray(splits[part], dtype=np.int64) for part in ("train", "valid", "test")}
-    together = np.concatenate(list(positions.values()))
-    if len(np.unique(together)) != len(together) or together.min() < 0 or together.max() >= n:
+    together, n = np.concatenate(list(positions.values())), len(clusters)
+    if len(np.unique(together)) != len(together) or not np.isin(together, np.arange(n)).all():
         raise BadInput("splits share rows or point outside x", f"each row of 0 to {n - 1} at most once",
                        "Deal the rows out again")  # fmt: skip
+    dealt = np.concatenate([np.unique(clusters[rows]) for rows in positions.values()])
+    if len(np.unique(dealt)) != len(dealt):
+        raise BadInput(
+            "splits tear a cluster apart", "every row of a cluster in one split", "Deal whole clusters out"
+        )
     return positions
 
 
 def _standardized(x: np.ndarray, train: np.ndarray) -> np.ndarray:
-    mean, deviation = x[train].mean(0), x[train].std(0)
-    return ((x - mean) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+    seen = x[train].astype(np.float64)
+    varies = np.ptp(seen, axis=0) > 0  # Rounding gives a constant column a deviation as well.
+    return ((x - seen.mean(0)) / np.where(varies, seen.std(0), 1)).astype(np.float32)
 
 
 def _feature_names(names, kind: str, x: np.ndarray) -> tuple[str, ...]:
     if kind == "image":
         return ()
     names = tuple(map(str, names)) if names is not None else tuple(f"column {i}" for i in range(x.shape[1]))
-    if len(names) != x.shape[1]:
-        raise BadInput(
-            f"{len(names)} feature names for {x.shape[1]} columns", "one name a column", "Match them"
-        )
+    if len({*names}) != x.shape[1] or len(names) != x.shape[1]:
+        raise BadInput(f"{len(names)} feature names, {len({*names})} different ones, for {x.shape[1]} columns",
+                       "a name of its own for each column", "Match them")  # fmt: skip
     return names

@@ -110,9 +110,9 @@ def compare(
     ('cannot tell', 1.0)
     """
     started = time.perf_counter()
-    _check(output, n, data)
+    _check(output, n, references, margin, data)
     labels = _labels(groups, data)
-    chosen, skipped = _methods(methods, (unwrap(before), unwrap(after)), data)
+    chosen, skipped = _methods(methods, _given(before, after, sham, references), data)
     cast = assemble(before, after, data, references, sham, seed, verbose)
     rows = data.test[:n]
     target = answers(cast.before, rows.x)
@@ -152,15 +152,29 @@ def compare(
     )  # fmt: skip
 
 
-def _check(output: str, n: int, data: Data) -> None:
+def _check(output: str, n: Any, references: Any, margin: Any, data: Any) -> None:
     if output not in OUTPUTS:
         raise unknown("output", output, OUTPUTS)
     if not isinstance(data, Data):
         raise BadInput(
             f"data is a {type(data).__name__}", "Data, with test rows to compare on", "Use wb.from_arrays"
         )
-    if n < 1:
-        raise BadInput(f"n is {n}", "at least one row", "400 are a good number")
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise BadInput(f"n is {n!r}", "a number of rows, at least one", "400 are a good number")
+    if isinstance(references, int) and references < 0:
+        raise BadInput(
+            f"references is {references}", "how many to train, or a list of models", "5 are a good number"
+        )
+    if margin is not None and not (isinstance(margin, (int, float)) and -1 <= margin <= 1):
+        raise BadInput(
+            f"margin is {margin!r}", "a similarity between -1 and 1", "Leave it out for the rule's"
+        )
+
+
+def _given(before: Any, after: Any, sham: Any, references: Any) -> list[Any]:
+    """Return the models that were given; those that are trained later are built like the original."""
+    listed = [] if isinstance(references, int) else references
+    return [unwrap(model) for model in (before, after, sham, *listed) if model is not None]
 
 
 def _labels(groups: Sequence[Any] | None, data: Data) -> list[str]:
@@ -175,7 +189,7 @@ def _labels(groups: Sequence[Any] | None, data: Data) -> list[str]:
     return labels
 
 
-def _methods(asked: Any, models: tuple[Any, Any], data: Data) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the methods with their options, and notes on those of the default that cannot explain the models."""
     if asked is not None:
         options = (
@@ -215,8 +229,9 @@ class _Explained:
             return explain(model, rows, method, target=target, output=output, seed=draw, **options)
 
         self.first = explained(cast.before, seed)
+        random = look_up(method).takes("seed") or "noise" in options
         self.runs = {
-            "self": [explained(cast.before, seed + 1) if look_up(method).takes("seed") else self.first],
+            "self": [explained(cast.before, seed + 1) if random else self.first],
             "sham": [] if cast.sham is None else [explained(cast.sham, seed + 1)],
             "compressed": [explained(cast.after, seed + 1)],
             "references": [explained(model, seed + 1) for model in cast.references],

@@ -133,14 +133,15 @@ class Comparison:
     @cached_property
     def primary(self) -> Measured:
         """The primary similarity with its interval and the margin that was fixed before."""
-        columns, interval = self.of(self.facts["primary"]), self.interval(self.facts["primary"])
-        margin = self.facts["margin"]
-        margin = (
-            similarity_margin(_mean(columns["sham"]), _mean(columns["references"]))
-            if margin is None
-            else margin
-        )
-        return Measured(f"similarity of {self.facts['primary']} maps", *interval[:3], margin)
+        primary = self.facts["primary"]
+        return Measured(f"similarity of {primary} maps", *self.interval(primary)[:3], self._margin())
+
+    def _margin(self, rows: Any = slice(None)) -> float:
+        """Return what the primary similarity has to reach in some of the explained rows: as fixed, or by the rule."""
+        if self.facts["margin"] is not None:
+            return self.facts["margin"]
+        columns = self.of(self.facts["primary"])
+        return similarity_margin(_mean(columns["sham"][:, rows]), _mean(columns["references"][:, rows]))
 
     @cached_property
     def behaviour(self) -> tuple[Measured, ...]:
@@ -201,11 +202,8 @@ class Comparison:
             rows = np.flatnonzero(labels == label)
             own = rows[rows < self.n]
             if len(own) > 1:
-                margin = similarity_margin(
-                    _mean(columns["sham"][:, own]), _mean(columns["references"][:, own])
-                )
-                found.append(examine(f"similarity for {word} {label}", columns["compressed"][0][own], margin,
-                                     self.rows["clusters"][own]))  # fmt: skip
+                found.append(examine(f"similarity for {word} {label}", columns["compressed"][0][own],
+                                     self._margin(own), self.rows["clusters"][own]))  # fmt: skip
             kept = self.kept["clean"]
             found.append(examine(f"answers kept for {word} {label}", kept["compressed"][0][rows],
                                  kept_margin(_mean(kept["references"][:, rows])), self.rows["clusters"][rows]))  # fmt: skip
@@ -222,7 +220,8 @@ class Comparison:
         own, columns = rows[rows < self.n], self.of(self.facts["primary"])
         drift = (bootstrap_mean(columns["compressed"][0][own], self.rows["clusters"][own])
                  if len(own) else Interval(np.nan, np.nan, np.nan))  # fmt: skip
-        change = accuracy_difference(self.right["original"][0][rows], self.right["compressed"][0][rows])
+        change = accuracy_difference(self.right["original"][0][rows], self.right["compressed"][0][rows],
+                                     self.rows["clusters"][rows])  # fmt: skip
         return {"group": str(label), "n": len(rows), "n explained": len(own),
                 "accuracy before": self.right["original"][0][rows].mean(),
                 "accuracy after": self.right["compressed"][0][rows].mean(),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ..errors import BadInput
 from ..explanation.score import Score
 from ..explanation.space import Space
 from .judging import metric
@@ -45,7 +46,10 @@ def _area(score: Score, inputs: Space, hide: Callable) -> np.ndarray:
 def _ranks(inputs: Space, values: np.ndarray) -> torch.Tensor:
     """Return each feature's place in falling order, channels of a pixel together."""
     total = torch.as_tensor(values, device=inputs.x.device)
-    total = total.sum(1, keepdim=True) if inputs.spatial else total
+    total = total.sum(1, keepdim=True) if inputs.spatial and total.ndim == 4 else total
+    if total.shape[1:] != (inputs.x[:, :1] if inputs.spatial else inputs.x).shape[1:]:
+        raise BadInput(f"The values have the shape {tuple(values.shape)}", "a value for each feature of the inputs, "
+                       f"{tuple(inputs.x.shape)}", "Explain with upsample=True, or leave out deletion and insertion")  # fmt: skip
     order = total.flatten(1).argsort(dim=1, descending=True, stable=True)
     return order.argsort(1).view(total.shape)
 

@@ -117,7 +117,8 @@ def evaluate(
     metrics
         Names out of :func:`metrics`.
     data
-        For the floor "mean image of the class"; without it that floor is left out.
+        For the floors "mean input of the class" and "the same method on a randomized model"; without it
+        both are left out.
     seed
         Of the random floors.
 
@@ -136,7 +137,8 @@ def evaluate(
         raise BadInput("The values hold NaN or infinite numbers", "finite values", "Look at e.flags")
     chosen = [_look_up(name) for name in metrics]
     with untouched(unwrap(model)) as lent, seeded(seed):
-        score = Score(lent, e.settings["output"] if e.settings["output"] == "raw" else "probability")
+        output = "raw" if e.settings["output"] == "raw" else "probability"
+        score = Score(lent, output, forward_kwargs=e.settings.get("forward_kwargs"))
         x = torch.tensor(e.inputs, device=score.device)
         score.aim(x, e.target)
         space = Space(x, baselines=e.settings.get("baselines"))

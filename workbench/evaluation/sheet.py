@@ -11,7 +11,7 @@ from ..plotting import canvas, comparisons
 from .comparison import Comparison
 from .intervals import Interval, bootstrap_mean
 from .margins import Measured, short
-from .shares import mcnemar_exact, share_interval
+from .shares import mcnemar_exact
 
 MISSING = (
     "easier or harder to explain, by the fidelity of a surrogate tree",
@@ -145,7 +145,7 @@ def _accuracy(c: Comparison) -> dict[str, Any]:
 def _answers_kept(c: Comparison) -> list[dict[str, Any]]:
     rows = []
     for measured, (condition, columns) in zip(c.behaviour, c.kept.items(), strict=True):
-        low, high = (f"{100 * bound:.1f}" for bound in share_interval(columns["compressed"][0])[1:3])
+        low, high = (f"{100 * bound:.1f}" for bound in (measured.low, measured.high))
         rows.append(_line(f"answers kept, {condition} inputs", "", _share(columns["sham"]), _share(columns["compressed"]),
                           _share(columns["references"]), f"{low} to {high} %", _read(measured)))  # fmt: skip
     return rows
@@ -238,8 +238,8 @@ def _methods(c: Comparison) -> list[str]:
     said = [
         f"{c.n} test rows were explained ({c.facts['output'].replace('_', ' ')}, the class that the original answers, cosine of "
         f"signed maps); answers were counted on all {c.facts['n_test']:,}. Original: the method's own noise.",
-        f"Margins, by rules fixed before: similarity at least {short(c.primary.margin)} (the larger of the sham's mean less .05 and "
-        "the references' mean); answers kept at least the references' mean less one point.",
+        f"Margins, fixed before: similarity at least {short(c.primary.margin)} ({_rule(c)}); answers kept at least the "
+        "references' mean less one point.",
         "Gain over the best floor: on the first 100 rows, against a random order inside the input, the distance to the baseline, "
         "edges, the class mean, and the same method on a randomized model.",
     ]
@@ -253,6 +253,12 @@ def _methods(c: Comparison) -> list[str]:
         said.append(f"{', '.join(c.facts['twin']).replace('_', ' ')}: an int8 model has no gradient, so its bit-equal surrogate "
                     f"was explained.{measured}")  # fmt: skip
     return said
+
+
+def _rule(c: Comparison) -> str:
+    if c.facts["margin"] is not None:
+        return "a number that was given"
+    return "the larger of the sham's mean less .05 and the references' mean"
 
 
 def _secondary(c: Comparison) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 from .margins import BELOW, CLEAR, OPEN, Measured, closed, short
 from .verdict import LIMIT, NO_SIGN, Verdict
@@ -14,7 +13,6 @@ _HOW = {
     BELOW: "otherwise than in the original",
     OPEN: "in a way that may or may not be the original's",
 }
-_two = partial(short, decimals=2)
 
 
 def sentence(
@@ -56,8 +54,8 @@ def sentence(
     >>> text = sentence(verdict, n=400, similarity=alike, kept=0.992, references=0.95, smaller=17.2)
     >>> print(text.replace("; ", ";\\n"))
     On 400 unseen inputs the compressed model gives 99.2 % of the original's answers;
-    hiding each part of the input changes its answer as in the original (similarity .96, 95 % .95-.97;
-    other training runs: .95). It is 17x smaller.
+    hiding each part of the input changes its answer as in the original (similarity .960, 95 % .950-.970;
+    other training runs: .950). It is 17x smaller.
     """
     claim = (
         f"On {n:,} unseen {noun} the compressed model gives {_percent(kept)} of the original's answers; "
@@ -93,10 +91,12 @@ def doubt(changed: int, *, noun: str = "inputs", worst: str = "", more: Sequence
 
 def _placed(similarity: Measured, sham: float, references: float) -> str:
     """Return the similarity with its interval, beside the controls that there are."""
-    interval = f", 95 % {_two(similarity.low)}-{_two(similarity.high)}" if similarity.low > -math.inf else ""
+    interval = (
+        f", 95 % {short(similarity.low)}-{short(similarity.high)}" if similarity.low > -math.inf else ""
+    )
     controls = (("the same net merely trained on", sham), ("other training runs", references))
-    known = [f"{name}: {_two(value)}" for name, value in controls if not math.isnan(value)]
-    return "; ".join([f"similarity {_two(similarity.value)}{interval}", *known])
+    known = [f"{name}: {short(value)}" for name, value in controls if not math.isnan(value)]
+    return "; ".join([f"similarity {short(similarity.value)}{interval}", *known])
 
 
 def _gains(smaller: float, faster: float) -> list[str]:

@@ -3,11 +3,11 @@
 Weights become int8 with one scale a channel, activations 8-bit integers with one scale a layer, found on
 calibration rows (Jacob et al. 2018). The result is a new ``GraphModule`` that computes with integers.
 
-An *engine* chooses the kernels when the weights are packed, here and in :mod:`.storage`; afterwards
-layers keep their kernels, whatever the global engine is. Average pooling looks at
-the global engine at run time (``"qnnpack"`` rounds otherwise), and a deep copy packs anew for it.
-With ``"x86"`` the processor chooses between two libraries, which round differently in about one of a
-million activations: bit-equality holds on one kind of machine.
+An *engine* chooses the kernels when the weights are packed, here and in :mod:`.storage`. Afterwards layers
+keep their kernels, whatever the global engine is, but average pooling looks at it at run time (``"qnnpack"``
+rounds otherwise), and a deep copy packs anew for it. With ``"x86"`` the processor chooses between two
+libraries, which round about one in a million activations differently: bit-equality holds on one kind of
+machine. Such models cannot be pickled (torch): :mod:`.storage` takes them apart.
 """
 
 from __future__ import annotations
@@ -122,11 +122,23 @@ def _prepared(model: nn.Module, engine: str) -> tuple[fx.GraphModule, dict[str, 
     if not isinstance(model, nn.Module) or is_int8(model):
         raise BadInput(f"A {type(model).__name__} cannot be converted" + " again" * is_int8(model),
                        "a float torch.nn.Module", "Give the original model")  # fmt: skip
+    for name, layer in model.named_modules():
+        _check_padding(name, layer, engine)
     with _explained("The model cannot be copied and traced", "a model without branches on values",
                     "Move such branches out of forward, and make pruning or other re-parametrizations permanent"):  # fmt: skip
         float_copy = bare_copy(model)
         names = _relus(fx.symbolic_trace(float_copy))
         return prepare_fx(float_copy, get_default_qconfig_mapping(engine), (torch.zeros(1),)), names
+
+
+def _check_padding(name: str, layer: nn.Module, engine: str) -> None:
+    """Refuse what oneDNN (3.x, as of torch 2.13) computes from memory that nobody wrote, in silence."""
+    if engine in ("x86", "onednn") and isinstance(layer, nn.Conv2d) and layer.in_channels == 1:
+        pads = [] if isinstance(layer.padding, str) else zip(layer.padding, layer.kernel_size, strict=True)
+        if any(padding >= size > 1 for padding, size in pads):
+            raise BadInput(f"{name} pads one channel by {layer.padding}, with a kernel of {layer.kernel_size}",
+                           f"less padding than kernel: {engine} gives random numbers otherwise",
+                           "Choose engine='fbgemm', or pad less")  # fmt: skip
 
 
 def bare_copy(model: nn.Module) -> nn.Module:

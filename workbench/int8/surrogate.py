@@ -26,10 +26,12 @@ WEIGHTED: dict[type, tuple[type, bool]] = {
 }
 AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, F.avg_pool2d, F.adaptive_avg_pool2d)
 SIZES = ("size", getattr)
+# The tensors here hold real numbers already, and nothing is dropped outside of training.
+UNCHANGED = ("dequantize", torch.ops.quantized.dropout)
 # These pick or move numbers and make none: on a grid they stay on it.
 MOVERS = (
-    *(nn.MaxPool2d, nn.ReLU, nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout2d),
-    *(F.max_pool2d, torch.max_pool2d, F.relu, torch.relu, F.dropout, torch.flatten, torch.reshape),
+    *(nn.MaxPool2d, nn.ReLU, nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout2d, int8_layers.Dropout),
+    *(F.max_pool2d, torch.max_pool2d, F.relu, torch.relu, torch.flatten, torch.reshape),
     *("relu", "flatten", "reshape", "view", "contiguous", operator.getitem, *SIZES),
 )  # fmt: skip
 
@@ -112,9 +114,9 @@ class _Walk:
             pass  # Scales and zero points are read by who needs them; anything else is refused there.
         elif node.target is torch.quantize_per_tensor:
             self.enter(node)
-        elif node.target == "dequantize":
+        elif node.target in UNCHANGED:
             self.new[node] = self.new[node.all_input_nodes[0]]
-            self.grids[node] = None
+            self.grids[node] = None if node.target == "dequantize" else self.grids[node]
         else:
             self.compute(node)
 

@@ -19,22 +19,23 @@ def standing(comparison: Any, similarity: str = "cosine") -> Figure:
     """Draw one axis a method: randomized, the band of other runs, trained on, compressed, the method's own noise."""
     table = comparison.table().query("similarity == @similarity")
     n = len(table)
-    with canvas(n, 1, (7.2, 0.85 * n + 1.0), squeeze=False, sharex=True) as (fig, axes):
+    with canvas(n, 1, (7.2, 0.95 * n + 1.0), squeeze=False) as (fig, axes):
         for ax, (_, row) in zip(axes[:, 0], table.iterrows(), strict=True):
             _axis(ax, row, comparison.of(row["method"], similarity)["references"])
-        axes[-1, 0].set_xlabel("similarity of maps to the original's (cosine; 1 = the same)")
+        axes[-1, 0].set_xlabel(
+            "similarity of maps to the original's (cosine; 1 = the same; each method on a scale of its own)"
+        )
         fig.suptitle(_standing_title(comparison), x=0.01, ha="left", fontsize=10, fontweight="bold")
-        fig.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=8, handletextpad=0.4)
+        fig.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=7, handletextpad=0.3, columnspacing=1.0)
     return fig
 
 
 def _axis(ax: Any, row: Any, references: np.ndarray) -> None:
-    if len(references):
-        means = references.mean(1)
+    means = references.mean(1) if len(references) else np.empty(0)
+    if len(means):
         ax.axvspan(means.min(), means.max(), color=ORANGE, alpha=0.35, linewidth=0)
         ax.plot(means, np.zeros(len(means)), "|", color=ORANGE, markersize=14)
     ax.axhline(0, color=PALE, linewidth=0.8, zorder=0)
-    ax.plot(row["randomized"], 0, "X", color=PALE, markersize=7)
     ax.plot(row["self"], 0, "|", color=INK, markersize=18, markeredgewidth=2)
     ax.plot(row["sham"], 0, "D", color=GREEN, markersize=6)
     hollow = {"markerfacecolor": "white"} if row["trained_on"] else {}
@@ -49,11 +50,27 @@ def _axis(ax: Any, row: Any, references: np.ndarray) -> None:
         capsize=4,
         **hollow,
     )
-    ax.set(yticks=[], ylim=(-1, 1), xlim=(min(-0.05, row["randomized"] - 0.05), 1.03))
+    _zoom(ax, row, [*means, row["self"], row["sham"], row["low"]])
+    ax.set(yticks=[], ylim=(-1, 1))
     ax.spines["left"].set_visible(False)
     weight = " (primary)" if row["role"] == "primary" else ""
     index = "" if np.isnan(row["index"]) else f"   index {row['index']:.2f}"
     ax.set_title(f"{row['method'].replace('_', ' ')}{weight}{index}", fontsize=9, pad=2)
+
+
+def _zoom(ax: Any, row: Any, shown: list[float]) -> None:
+    """Show the stretch where the controls differ; a randomized model further left is told at the edge."""
+    low, high = np.nanmin([*shown, row["compressed"]]), np.nanmax([*shown, row["compressed"]])
+    room = max(0.15 * (high - low), 0.002)
+    if row["randomized"] >= low - 3 * room:
+        low = min(low, row["randomized"])
+        ax.plot(row["randomized"], 0, "X", color=PALE, markersize=7)
+    else:
+        ax.plot(0.012, 0.5, "X", color=PALE, markersize=7, transform=ax.transAxes)
+        ax.annotate(
+            f"\u2190 {row['randomized']:.2f}", (0.022, 0.62), xycoords="axes fraction", fontsize=8, color=INK
+        )
+    ax.set_xlim(low - (2.2 if row["randomized"] < low else 1) * room, high + room)
 
 
 def _legend() -> list[Any]:
@@ -62,7 +79,7 @@ def _legend() -> list[Any]:
         Patch(facecolor=ORANGE, alpha=0.35, label="other training runs"),
         Line2D([], [], color=GREEN, marker="D", linestyle="", label="trained on, not compressed"),
         Line2D([], [], color=BLUE, marker="o", label="compressed, 95 %"),
-        Line2D([], [], color=INK, marker="|", markersize=12, linestyle="", label="the method's own noise"),
+        Line2D([], [], color=INK, marker="|", markersize=12, linestyle="", label="own noise"),
     ]
 
 
@@ -85,21 +102,23 @@ def standing_alt(comparison: Any) -> str:
 
 def examples(comparison: Any) -> Figure:
     """Draw three median and three worst inputs: the input, the original's map, the compressed one's, another run's."""
-    rows = [*comparison.median(3), *comparison.worst(3)]
+    chosen = {"median": comparison.median(3), "worst": comparison.worst(3)}
+    rows = [(int(row), place) for place, found in chosen.items() for row in found]
     columns = ["the input", *comparison.maps]
-    limit = scale(np.stack([comparison.maps[name][rows] for name in comparison.maps]))
+    limit = scale(np.stack([maps[[row for row, _ in rows]] for maps in comparison.maps.values()]))
     with canvas(len(rows), len(columns), (1.35 * len(columns) + 0.8, 1.5 * len(rows)), squeeze=False) as (
         fig,
         axes,
     ):
-        for line, (row, place) in enumerate(zip(rows, ["median"] * 3 + ["worst"] * 3, strict=False)):
-            _line(axes[line], comparison, int(row), limit)
+        for line, (row, place) in enumerate(rows):
+            _line(axes[line], comparison, row, limit)
             alike = comparison.of(comparison.facts["primary"])["compressed"][0][row]
             axes[line, 0].set_ylabel(f"{place}\nsimilarity {alike:.2f}", fontsize=8)
         for ax, name in zip(axes[0], columns, strict=True):
             ax.set_title(name, fontsize=9)
         bar = fig.colorbar(axes[0, 1].images[0], ax=axes, shrink=0.4, pad=0.01)
-        bar.set_label("what the centred logit loses when hidden", fontsize=8)
+        output = comparison.facts["output"].replace("_", " ")
+        bar.set_label(f"what the {output} loses when hidden", fontsize=8)
     return fig
 
 

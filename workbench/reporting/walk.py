@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Handover:
     folder: Path | None
     data: Data
 
-    @property
+    @cached_property
     def original(self) -> Any:
         """The trained model."""
         if (path := self._path("original.safetensors")).exists():
@@ -68,7 +69,7 @@ class Handover:
         small = self._standing_in("original").subset(train=STAND_IN_ROWS)
         return fit(build("lenet5", small), small, epochs=4, verbose=False).model
 
-    @property
+    @cached_property
     def compressed(self) -> Compressed:
         """The compressed model with its report and steps."""
         path = self._path("compressed.safetensors")
@@ -81,7 +82,7 @@ class Handover:
             data=small,
         )
 
-    @property
+    @cached_property
     def sham(self) -> Any:
         """The model that was trained on with nothing removed."""
         if (path := self._path("sham.safetensors")).exists():
