@@ -38,7 +38,8 @@ def comparison(*, references: int = 3, sham: bool = True, methods: tuple[str, ..
     )  # fmt: skip
 
 
-SIMILARITIES = {"cosine": 1.0, "topk_iou": 0.5, "mass_moved": 10.0}  # a similarity and its unit
+# what a similarity makes of a level
+SIMILARITIES = {"cosine": lambda x: x, "topk_iou": lambda x: x / 2, "mass_moved": lambda x: 100 * (1 - x)}
 # one answer in so many is another, or wrong; 0 is never
 MISSED = {"sham": 0, "compressed": 0, "references": 10, "randomized": 2}
 WRONG = {"sham": 30, "compressed": 30, "references": 20, "randomized": 2}
@@ -46,16 +47,18 @@ WRONG = {"sham": 30, "compressed": 30, "references": 20, "randomized": 2}
 
 def changed(c: Comparison, part: str, column: str, rows: Any, value: Any, inner: Any) -> Comparison:
     """Return a copy with some numbers replaced: ``changed(c, "kept", "compressed", rows, False, "clean")``."""
-    table = {key: {name: runs.copy() for name, runs in columns.items()} for key, columns in getattr(c, part).items()}
+    table = {
+        key: {name: runs.copy() for name, runs in columns.items()}
+        for key, columns in getattr(c, part).items()
+    }
     table[inner][column][:, rows] = value
     return replace(c, **{part: table})
 
 
 def _alike(runs: dict[str, int], levels: dict[str, float], similarity: str) -> dict[str, np.ndarray]:
-    wave = np.linspace(-0.001, 0.001, N)
-    exact = {"self": 0.0}
+    waves = {name: np.linspace(-0.001, 0.001, N) * (name != "self") for name in runs}
     return {
-        name: SIMILARITIES[similarity] * (levels[name] + exact.get(name, 1.0) * np.tile(wave, (count, 1)))
+        name: SIMILARITIES[similarity](levels[name] + np.tile(waves[name], (count, 1)))
         for name, count in runs.items()
     }
 
@@ -73,8 +76,18 @@ def _maps(seed: int) -> np.ndarray:
 
 def _merit(name: str) -> dict[str, Any]:
     better = 0.02 if name == "original" else 0.0
-    scores = {"deletion": 0.20 - better, "insertion": 0.80 + better, "completeness": np.nan, "sparseness": 0.6}
-    floors = {"deletion": np.full(100, 0.25), "insertion": np.full(100, 0.75), "completeness": np.nan, "sparseness": np.nan}
+    scores = {
+        "deletion": 0.20 - better,
+        "insertion": 0.80 + better,
+        "completeness": np.nan,
+        "sparseness": 0.6,
+    }
+    floors = {
+        "deletion": np.full(100, 0.25),
+        "insertion": np.full(100, 0.75),
+        "completeness": np.nan,
+        "sparseness": np.nan,
+    }
     return {metric: (np.full(100, value), floors[metric]) for metric, value in scores.items()}
 
 

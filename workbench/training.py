@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from . import html
 from .data.records import Data, Split
 from .errors import BadInput
-from .state import generator, seeded
+from .state import generator, seeded, untouched
 from .zoo.holder import Holder, unwrap
 
 FLOOR = 0.05  # the learning rate falls linearly to this share of its first value
@@ -123,7 +124,8 @@ def fit(
     Raises
     ------
     BadInput
-        Data that does not fit the model, a loss that is not finite, options an estimator cannot take.
+        Data that does not fit the model, nothing to train, numbers that are not above 0, a loss that is not
+        finite, options an estimator cannot take.
 
     Examples
     --------
@@ -138,12 +140,17 @@ def fit(
         if terms or after_step or augment or patience:
             raise BadInput(f"{type(model).__name__} trains itself", "no terms, after_step, augment or patience",
                            "Leave them out, or train a network")  # fmt: skip
-        return _fit_estimator(model, data)
+        return _fit_estimator(model, data, seed)
     if augment and data.kind != "image":
         raise BadInput(f"augment=True for {data.kind} data", "images", "Leave augment out")
-    for name, value in {"epochs": epochs, "batch_size": batch_size, "lr": lr}.items():
-        if not value > 0:
-            raise BadInput(f"{name} is {value!r}", "a number above 0", "Raise it")
+    _above_zero(
+        "whole number",
+        Integral,
+        epochs=epochs,
+        batch_size=batch_size,
+        patience=1 if patience is None else patience,
+    )
+    _above_zero("number", Real, lr=lr)
     recipe = {
         "data": data.name, "data_fingerprint": data.fingerprint, "epochs": epochs, "lr": lr,
         "batch_size": batch_size, "patience": patience, "seed": seed, "augment": augment,
@@ -152,6 +159,7 @@ def fit(
     }  # fmt: skip
     net: Any = copy.deepcopy(model)
     net.requires_grad_(True)
+    _check_fit(net, data)
     loop = _Loop(
         net, data, epochs, lr, batch_size, seed, augment, tuple(terms) or (cross_entropy,), after_step
     )
@@ -159,6 +167,30 @@ def fit(
         history, interrupted = _train(loop, patience, verbose)
     net.recipe, net.spec = recipe, getattr(model, "spec", None)
     return Fitted(net.eval(), history, recipe, interrupted)
+
+
+def _above_zero(what: str, kind: type, **values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, kind) or not value > 0:
+            raise BadInput(f"{name} is {value!r}", f"a {what} above 0", "Correct it")
+
+
+def _check_fit(net: nn.Module, data: Data) -> None:
+    """Refuse, before the first step, a network without weights or without a logit a class for this data."""
+    device = next((p.device for p in net.parameters()), None)
+    if device is None:
+        raise BadInput(f"A {type(net).__name__} has no weights to train", "a float network",
+                       "Train it before it is compressed")  # fmt: skip
+    x = torch.tensor(data.train.x[:2], device=device)
+    try:
+        with untouched(net), torch.no_grad():
+            shape = tuple(net(x).shape)
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as problem:
+        raise BadInput(f"The model failed on inputs of shape {tuple(x.shape)} ({problem})",
+                       "a model that takes such inputs", "Build it for this data") from problem  # fmt: skip
+    if len(shape) != 2 or shape[0] != len(x) or shape[1] < data.n_classes:
+        raise BadInput(f"The model returned {shape} for {len(x)} inputs", f"logits for {data.n_classes} classes",
+                       "Build it for this data")  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -243,13 +275,22 @@ def _train(loop: _Loop, patience: int | None, verbose: bool) -> tuple[dict[str, 
     return history, interrupted
 
 
-def _fit_estimator(estimator: Any, data: Data) -> Fitted:
+def _fit_estimator(estimator: Any, data: Data, seed: int) -> Fitted:
     from sklearn.base import clone
 
+    if not hasattr(estimator, "get_params"):
+        raise BadInput(f"A {type(estimator).__name__} cannot be trained", "an nn.Module or an estimator of scikit-learn",
+                       "Use it as it is: a callable can be explained without training")  # fmt: skip
     start, fitted = time.perf_counter(), clone(estimator)
-    fitted.fit(data.train.x.reshape(len(data.train), -1), data.train.y)
+    with seeded(seed):
+        fitted.fit(data.train.x.reshape(len(data.train), -1), data.train.y)
     fitted.spec = getattr(estimator, "spec", None)
-    fitted.recipe = {"data": data.name, "data_fingerprint": data.fingerprint, "estimator": repr(estimator)}
+    fitted.recipe = {
+        "data": data.name,
+        "data_fingerprint": data.fingerprint,
+        "estimator": repr(estimator),
+        "seed": seed,
+    }
     accuracy = float((fitted.predict(data.valid.x.reshape(len(data.valid), -1)) == data.valid.y).mean())
     history = {"valid_accuracy": [accuracy], "seconds": [time.perf_counter() - start]}
     return Fitted(fitted, history, fitted.recipe)

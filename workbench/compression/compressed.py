@@ -31,7 +31,7 @@ class Compressed(Holder):
     report
         ``before`` and ``after`` (each ``parameters nonzero bytes macs ms_single ms_batch
         ms_batch_channels_last accuracy``), ``agreement`` (share of test rows with the original's answer),
-        ``layers`` (a row a layer). Milliseconds are medians of interleaved calls on one thread.
+        ``layers`` (a row a layer). Milliseconds are those of the fastest of 30 interleaved calls, on one thread.
     original
         The model that the first step was given.
     steps

@@ -19,6 +19,7 @@ from ..explanation.score import OUTPUTS
 from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
+from .axiomatic import completeness
 from .behaviour import CONDITIONS, answers, conditions
 from .comparison import Comparison
 from .controls import Cast, assemble
@@ -141,7 +142,8 @@ def compare(
             "noun": "digits" if data.name == "mnist" else "inputs", "groups": "class" if groups is None else "group",
             "labels": labels, "conditions": list(CONDITIONS),
             "notes": [*cast.notes, *skipped], "real_artifact": "gradient" not in look_up(PRIMARY).needs,
-            "int8": is_int8(cast.after), "twin": [m for m, found in explained.items() if "twin" in found.flags],
+            "int8": is_int8(cast.after), "twin": {m: found.flags["twin"] for m, found in explained.items() if "twin" in found.flags},
+            "gaps": {m: found.gap for m, found in explained.items()},
             "report": getattr(after, "report", None) if isinstance(after, Compressed) else None,
             "steps": list(after.steps) if isinstance(after, Compressed) else [],
             "trained_on": [], "recipe": getattr(cast.before, "recipe", None),
@@ -241,6 +243,15 @@ class _Explained:
             k: v for k, v in self.first.settings.items() if k not in ("measured", "seed", "output")
         }
         self.flags = self.runs["compressed"][0].flags
+
+    @property
+    def gap(self) -> float:
+        """The compressed model's median completeness gap, a share of the output's difference; NaN where none is promised."""
+        return (
+            float(np.nanmedian(completeness(self.runs["compressed"][0])))
+            if self.first.delta is not None
+            else float("nan")
+        )
 
     def columns(self, name: str) -> dict[str, np.ndarray]:
         """Return the similarity of every run's maps to the original's, ``(runs, n)`` by column."""

@@ -42,9 +42,11 @@ def of_call(score: Score, common: dict[str, Any], entry: Method, n: int) -> dict
     """Return what is noticed about how a result came about."""
     flags = {}
     if score.uses_twin:
+        unequal, asked = score.unequal[0], score.n_forward
+        equal = f"on all {asked:,}" if not unequal else f"on {asked - unequal:,} of the {asked:,}"
         flags["twin"] = (
-            "An int8 model has no gradient: its differentiable surrogate was explained, whose outputs are bit-equal; "
-            "its gradient describes changes of norm of about .6 and more."
+            "An int8 model has no gradient: its differentiable surrogate was explained, whose outputs were bit-equal "
+            f"{equal} points that were asked; its gradient describes changes of norm of about .6 and more."
         )
     if n > 1 and entry.takes("shared_draws") and common.get("shared_draws", True):
         flags["shared draws"] = "Rows share their random draws: their sampling errors are not independent."

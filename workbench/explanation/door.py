@@ -153,7 +153,7 @@ def _explain_rows(
     x, row_ids = _rows(inputs, model)
     kind = "image" if x.ndim == 4 else "table"
     require(entry, model, kind)
-    score = Score(model, common["output"], differentiable="gradient" in entry.needs,
+    score = Score(model, common["output"], differentiable=bool(entry.needs & {"gradient", "layers"}),
                   forward_kwargs=common.get("forward_kwargs"), batch_size=common.get("batch_size"))  # fmt: skip
     space = Space(x.to(score.device), baselines=common.get("baselines"), background=common.get("background"),
                   feature_mask=common.get("feature_mask"))  # fmt: skip

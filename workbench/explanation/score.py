@@ -54,7 +54,8 @@ class Score:
         if output not in OUTPUTS:
             raise unknown("output", output, OUTPUTS)
         self.uses_twin = differentiable and is_int8(model)
-        self.model = twin(model).eval() if self.uses_twin else model
+        self.artifact, self.model = model, twin(model).eval() if self.uses_twin else model
+        self.unequal = [0]
         self.output, self.forward_kwargs, self.batch_size = output, forward_kwargs or {}, batch_size or 0
         self.target = self.rival = torch.empty(0, dtype=torch.long)
         self.counter = [0]
@@ -122,6 +123,8 @@ class Score:
         self.counter[0] += len(x)
         if isinstance(self.model, nn.Module):
             z = self.model(x, **self.forward_kwargs)
+            if self.uses_twin:
+                self._hold_against_the_artifact(x, z)
         else:
             z = torch.as_tensor(_estimate(self.model, x.detach().cpu().numpy()), dtype=torch.float32)
         if not isinstance(z, torch.Tensor) or z.ndim not in (1, 2) or len(z) != len(x):
@@ -129,6 +132,12 @@ class Score:
             raise BadInput(f"The model returned {got} for {len(x)} inputs", "scores of shape (n, class)",
                            "Wrap the model in a function that returns them")  # fmt: skip
         return z if z.ndim == 2 else z[:, None]
+
+    @torch.no_grad()
+    def _hold_against_the_artifact(self, x: torch.Tensor, z: torch.Tensor) -> None:
+        """Count the points, whatever the method asks, at which the twin is not the int8 model bit for bit."""
+        real = self.artifact(x.detach(), **self.forward_kwargs)
+        self.unequal[0] += int((real != z).reshape(len(x), -1).any(1).sum())
 
     def __call__(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return the explained scalar of a batch; ``rows`` says of which input each one is a version."""

@@ -26,7 +26,14 @@ def standing(comparison: Any, similarity: str = "cosine") -> Figure:
             "similarity of maps to the original's (cosine; 1 = the same; each method on a scale of its own)"
         )
         fig.suptitle(_standing_title(comparison), x=0.01, ha="left", fontsize=10, fontweight="bold")
-        fig.legend(handles=_legend(), loc="outside lower center", ncols=5, fontsize=7, handletextpad=0.3, columnspacing=1.0)
+        fig.legend(
+            handles=_legend(),
+            loc="outside lower center",
+            ncols=5,
+            fontsize=7,
+            handletextpad=0.3,
+            columnspacing=1.0,
+        )
     return fig
 
 

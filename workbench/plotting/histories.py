@@ -54,10 +54,16 @@ def reliability(confidence: np.ndarray, right: np.ndarray, intervals: list[Any])
     found = binned(confidence, right)
     spread = np.array([[v[0] - v[1], v[2] - v[0]] for v in intervals]).T.clip(min=0)
     with canvas(2, 1, (4.6, 4.2), sharex=True, height_ratios=[3, 1]) as (fig, (top, bottom)):
-        top.plot([0, 1], [0, 1], color=PALE, linestyle="--", linewidth=1, marker="", label="as right as it says")
-        top.errorbar(found["confidence"], found["right"], yerr=spread, fmt="o", capsize=3, label="measured, 95 %")
+        top.plot(
+            [0, 1], [0, 1], color=PALE, linestyle="--", linewidth=1, marker="", label="as right as it says"
+        )
+        top.errorbar(
+            found["confidence"], found["right"], yerr=spread, fmt="o", capsize=3, label="measured, 95 %"
+        )
         top.set(ylabel="share of right answers", ylim=(-0.03, 1.05), xlim=(0, 1.02))
-        top.set_title(f"Confidence is off by {100 * calibration_gap(confidence, right):.1f} points on average")
+        top.set_title(
+            f"Confidence is off by {100 * calibration_gap(confidence, right):.1f} points on average"
+        )
         top.legend(loc="upper left")
         bottom.bar((np.arange(BINS) + 0.5) / BINS, np.histogram(confidence, BINS, (0, 1))[0], 0.9 / BINS)
         bottom.set(xlabel="confidence (the largest probability)", ylabel="answers", yscale="log")

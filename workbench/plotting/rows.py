@@ -42,7 +42,12 @@ def _shares(ax: Any, data: Any) -> None:
         ax.bar(at + (i - 1) * width, values, 0.9 * width, color=CYCLE[i], hatch=HATCHES[i], edgecolor="white",
                linewidth=0, label=label)  # fmt: skip
     ax.axhline(100 / data.n_classes, color=PALE, linewidth=0.8, linestyle="--", zorder=0)
-    ax.set(xticks=at, xticklabels=data.class_names, ylabel="share of the split [%]", xlim=(-0.6, data.n_classes - 0.4))
+    ax.set(
+        xticks=at,
+        xticklabels=data.class_names,
+        ylabel="share of the split [%]",
+        xlim=(-0.6, data.n_classes - 0.4),
+    )
     ax.set_ylim(0, 1.35 * max(values.max() for values in shares(data).values()))
     ax.legend(ncols=3, loc="upper left", fontsize=8)
 
@@ -78,5 +83,9 @@ def mistakes(split: Any, probability: np.ndarray, class_names: Any, n: int = 10)
     wrong = np.flatnonzero(says != split.y)
     shown = wrong[np.argsort(-sure[wrong])][:n] if len(wrong) else np.argsort(sure)[:n]
     names = [f"says {class_names[says[i]]} ({sure[i]:.0%})\nis {class_names[split.y[i]]}" for i in shown]
-    title = f"The surest of {len(wrong)} mistakes in {len(split):,} answers" if len(wrong) else "No mistakes; the least sure"
+    title = (
+        f"The surest of {len(wrong)} mistakes in {len(split):,} answers"
+        if len(wrong)
+        else "No mistakes; the least sure"
+    )
     return gallery(split.x[shown].mean(1), names, title, kind="input")

@@ -17,7 +17,9 @@ def floors(table: Any, metrics: Sequence[str] = ("deletion", "insertion")) -> Fi
     ``table`` has a row an explanation and metric: ``name metric mean low high floor direction``.
     """
     names = list(dict.fromkeys(table["name"]))[::-1]
-    with canvas(1, len(metrics), (4.1 * len(metrics), 0.4 * len(names) + 1.35), sharey=True, squeeze=False) as (fig, axes):
+    with canvas(
+        1, len(metrics), (4.1 * len(metrics), 0.4 * len(names) + 1.35), sharey=True, squeeze=False
+    ) as (fig, axes):
         for ax, metric in zip(axes[0], metrics, strict=True):
             _floored(ax, table[table["metric"] == metric].set_index("name").loc[names])
             ax.set_title(metric)

@@ -39,7 +39,14 @@ def trade(table: Any, controls: Sequence[str]) -> Figure:
 def _bars(ax: Any, at: np.ndarray, values: Any, colours: list[str], label: str, spelt: str) -> None:
     ax.barh(at, values, color=colours, height=0.62)
     for place, value in zip(at, values, strict=True):
-        ax.annotate(spelt.format(value), (value, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=8)
+        ax.annotate(
+            spelt.format(value),
+            (value, place),
+            xytext=(3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     ax.set(xlabel=label, xlim=(0, 1.25 * max(values)))
 
 
@@ -49,7 +56,9 @@ def _accuracies(ax: Any, at: np.ndarray, right: Sequence[Any], colours: list[str
     for place, interval, colour in zip(at, right, colours, strict=True):
         value, low, high = (100 * one for one in interval)
         spread = [[value - low], [high - value]]
-        ax.errorbar(value, place, xerr=spread, fmt="o" if colour == CYCLE[0] else "s", color=colour, capsize=3)
+        ax.errorbar(
+            value, place, xerr=spread, fmt="o" if colour == CYCLE[0] else "s", color=colour, capsize=3
+        )
     ax.set(xlabel="accuracy [%], 95 %; grey: 1 point")
 
 
@@ -61,7 +70,11 @@ def sensitivity(amounts: Sequence[float], accuracies: dict[str, Sequence[float]]
             ax.plot(100 * np.array(amounts), 100 * np.array(values), label=layer, color=CYCLE[i % len(CYCLE)],
                     marker=MARKERS[i % len(MARKERS)])  # fmt: skip
         lowest = min(accuracies, key=lambda layer: min(accuracies[layer]))
-        ax.set(xlabel="share removed from this layer alone [%]", ylabel="accuracy [%]", title=f"{lowest} loses most")
+        ax.set(
+            xlabel="share removed from this layer alone [%]",
+            ylabel="accuracy [%]",
+            title=f"{lowest} loses most",
+        )
         ax.legend(title="layer", loc="center left", bbox_to_anchor=(1.0, 0.5))
         ax.annotate("within 1 point", (100 * amounts[0], 100 * original), xytext=(0, 3), textcoords="offset points",
                     fontsize=8, color=INK)  # fmt: skip

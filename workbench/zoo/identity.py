@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import weakref
+import zlib
+from collections.abc import Iterator
 from typing import Any
 
+import joblib
 import numpy as np
 import torch
 from torch import nn
@@ -20,29 +22,36 @@ def fingerprint(model: Any) -> str:
     """Return the SHA-256 of a model's class and state, in hexadecimal.
 
     Weights, biases, buffers, int8 weights and scales count; mode, hooks and gradients do not. For an
-    estimator its pickled form counts, for a plain callable only its name, which proves little.
+    estimator what it holds counts, for a plain callable only its name, which proves little.
     """
     model = unwrap(model)
     if not isinstance(model, nn.Module):
         return hashlib.sha256(_content(model)).hexdigest()
-    versions = tuple((id(t), t._version) for t in [*model.parameters(), *model.buffers()])
-    if _SEEN.get(model, (None, ""))[0] != versions:
-        _SEEN[model] = versions, _digest(model)
+    state = [(name, _bytes(part)) for name, part in _parts(model)]
+    # A third of the cost of the SHA-256; the tensors' version counters would miss what .data writes.
+    check = tuple(zlib.crc32(content) for _, content in state)
+    if _SEEN.get(model, (None, ""))[0] != check:
+        _SEEN[model] = check, _digest(model, state)
     return _SEEN[model][1]
 
 
 def _content(model: Any) -> bytes:
     if hasattr(model, "get_params"):
-        return pickle.dumps(model, protocol=4)
+        return joblib.hash(model).encode()
     return getattr(model, "__qualname__", type(model).__qualname__).encode()
 
 
-def _digest(model: nn.Module) -> str:
-    digest = hashlib.sha256(type(model).__name__.encode())
+def _parts(model: nn.Module) -> Iterator[tuple[str, Any]]:
     for name, value in model.state_dict().items():
-        digest.update(name.encode())
         for part in value if isinstance(value, tuple) else (value,):
-            digest.update(_bytes(part))
+            yield name, part
+
+
+def _digest(model: nn.Module, state: list[tuple[str, Any]]) -> str:
+    digest = hashlib.sha256(type(model).__name__.encode())
+    for name, content in state:
+        digest.update(name.encode())
+        digest.update(content)
     return digest.hexdigest()
 
 

@@ -87,16 +87,16 @@ def load_model(path: str | Path, build: Callable[[], nn.Module] | None = None) -
         raise BadFile(
             f"{path} is not a model of the workbench", "a file written by wb.save", "Check the path"
         )
-    if build is None and not header["spec"]:
+    spec: Any = header.get("spec")
+    if build is None and not spec:
         raise BadFile(f"{path} does not say how to build its model", "build=, a function that makes the module",
                       "Pass the class you trained, such as build=MyNet")  # fmt: skip
-    skeleton = build() if build else from_spec(header["spec"])
     try:
-        model = _filled(skeleton, tensors, header)
-    except (RuntimeError, KeyError) as problem:
+        model = _filled(build() if build else from_spec(spec), tensors, header)
+    except (RuntimeError, LookupError, TypeError, AttributeError) as problem:
         raise BadFile(f"{path} does not fit its model ({problem})", "the weights of that very model",
                       "Save the model again, or pass the right build=") from problem  # fmt: skip
-    model.spec, model.recipe = header["spec"], header["recipe"]
+    model.spec, model.recipe = spec, header["recipe"]
     return model.eval()
 
 

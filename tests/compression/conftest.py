@@ -1,0 +1,37 @@
+"""Small things to compress: few digits, a narrow LeNet-5 that knows some, a table of two columns."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import workbench as wb
+
+
+@pytest.fixture(scope="session")
+def few(digits):
+    """Some of the digits."""
+    return digits.subset(train=600, valid=60, test=200)
+
+
+@pytest.fixture(scope="session")
+def narrow(trained, few):
+    """A LeNet-5 with 8 and 16 channels and 40 units that knows three digits in four; a second of training."""
+    return trained("lenet5", few, sizes={"channels": [8, 16], "hidden": 40}, epochs=8, lr=3e-3, seed=0)
+
+
+@pytest.fixture(scope="session")
+def table():
+    """Sixty rows of two columns and two classes."""
+    x = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
+    return wb.from_arrays(x, (x[:, 0] > x[:, 1]).astype(int), name="two columns")
+
+
+@pytest.fixture
+def counted():
+    """Two linear layers of two columns with the weights 1 to 4 and 5 to 8."""
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)).eval()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, -2.0], [3.0, -4.0]]))
+        net[2].weight.copy_(torch.tensor([[-5.0, 6.0], [-7.0, 8.0]]))
+    return net

@@ -1,0 +1,76 @@
+"""``Compressed`` unpacks, is taken wherever a model is, and says what was done."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+import torch
+
+import workbench as wb
+from workbench.compression.compressed import ROWS, Compressed, describe
+
+PRUNED = {"what": "prune", "how": "weights", "amount": 0.9, "channels": None, "epochs": [2, 4, 18], "rounds": 3,
+          "preserve": "behaviour"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small(narrow, few):
+    return wb.quantize(wb.prune(narrow, channels=0.5, how="channels"), data=few)
+
+
+def test_it_unpacks_into_model_and_report(small):
+    model, report = small
+    assert model is small.model and report is small.report
+
+
+def test_it_is_taken_wherever_a_model_is(small, few, tmp_path):
+    e = wb.explain(small, few.test[:2], "occlusion", window=14)
+    assert (
+        e.model_fingerprint == wb.explain(small.model, few.test[:2], "occlusion", window=14).model_fingerprint
+    )
+    again = wb.load_model(wb.save(small, tmp_path / "small.safetensors"))
+    x = torch.tensor(few.test.x[:5])
+    assert torch.equal(again(x), small.model(x))
+
+
+def test_its_table_holds_the_report_and_the_ratios(small):
+    table, report = small.table(), small.report
+    assert list(table.columns) == ["before", "after", "before / after"] and len(table) == len(ROWS)
+    for key, label in ROWS.items():
+        assert table.loc[label, "before"] == report["before"][key]
+    ratio = report["before"]["bytes"] / report["after"]["bytes"]
+    assert table.loc["file [bytes]", "before / after"] == ratio > 5
+
+
+def test_its_line_names_the_steps_and_what_was_gained(small):
+    assert repr(small).startswith("Compressed(prune + quantize: ")
+    assert "x smaller file" in repr(small) and f"agreement {small.report['agreement']:.3f}" in repr(small)
+
+
+def test_it_cannot_be_changed(small):
+    with pytest.raises(FrozenInstanceError):
+        small.model = None
+
+
+def test_its_html_is_escaped(small):
+    step = {"what": "quantize", "how": "<script>", "calibration": 10}
+    page = Compressed(small.model, small.report, small.original, (step,))._repr_html_()
+    assert "<script" not in page and "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "90% of the weights removed in 3 rounds, fine-tuned for 2+4+18 epochs, distilled from the original"),
+        ({"preserve": None}, "90% of the weights removed in 3 rounds, fine-tuned for 2+4+18 epochs on the labels"),
+        ({"epochs": [0], "rounds": 1}, "90% of the weights removed at once, not fine-tuned"),
+        ({"how": "channels", "channels": 0.5, "epochs": [0], "rounds": 1},
+         "50% of the channels removed at once, not fine-tuned"),
+    ],
+)  # fmt: skip
+def test_a_step_is_told_in_words(change, words):
+    assert describe(PRUNED | change) == words
+
+
+def test_quantization_is_told_in_words():
+    step = {"what": "quantize", "how": "static", "calibration": 1000, "epochs": []}
+    assert describe(step) == "int8 (static), calibrated on 1,000 training rows"

@@ -1,0 +1,91 @@
+"""int8 models are real, reported, made from the training rows alone, and end a chain."""
+
+import numpy as np
+import pytest
+import torch
+
+import workbench as wb
+from workbench.errors import BadInput, UnknownName
+from workbench.int8.conversion import convert, is_int8
+
+
+@pytest.fixture(scope="module")
+def small(narrow, few):
+    return wb.quantize(narrow, data=few)
+
+
+def test_the_model_computes_with_integers(small):
+    assert is_int8(small.model) and not list(small.model.parameters())
+    assert {layer.weight().dtype for layer in (small.model.conv1, small.model.fc2)} == {torch.qint8}
+
+
+def test_it_is_smaller_and_answers_nearly_as_before(small, narrow, few):
+    report = small.report
+    assert report["before"]["bytes"] / report["after"]["bytes"] > 2.5
+    x = torch.tensor(few.test.x)
+    with torch.no_grad():
+        by_hand = (small.model(x).argmax(1) == narrow.model(x).argmax(1)).float().mean().item()
+    assert report["agreement"] == pytest.approx(by_hand) and by_hand > 0.95
+
+
+def test_it_is_calibrated_on_the_first_training_rows(narrow, few):
+    small = wb.quantize(narrow, data=few, calibration=50)
+    by_hand = convert(narrow.model, torch.tensor(few.train.x[:50]))
+    x = torch.tensor(few.test.x)
+    assert torch.equal(small.model(x), by_hand(x))
+    assert small.steps == ({"what": "quantize", "how": "static", "calibration": 50, "epochs": []},)
+
+
+def test_the_step_counts_the_rows_that_there_were(narrow, few):
+    assert wb.quantize(narrow, data=few, calibration=10_000).steps[0]["calibration"] == 600
+
+
+def test_twice_gives_the_same_bits(small, narrow, few):
+    x = torch.tensor(few.test.x)
+    assert torch.equal(wb.quantize(narrow, data=few).model(x), small.model(x))
+
+
+def test_the_given_model_comes_back_as_it_was(narrow, few, unchanged):
+    with unchanged(narrow.model):
+        wb.quantize(narrow, data=few)
+
+
+def test_it_knows_what_it_was_made_of(small, narrow):
+    assert small.model.spec == narrow.model.spec and small.model.recipe == narrow.model.recipe
+    assert small.original is narrow.model
+
+
+def test_it_ends_a_chain(narrow, few):
+    pruned = wb.prune(narrow, channels=0.5, how="channels")
+    small = wb.quantize(pruned, data=few)
+    assert [step["what"] for step in small.steps] == ["prune", "quantize"]
+    assert small.original is narrow.model and small.model.conv1.weight().shape[0] == 4
+    assert small.report["before"]["parameters"] > 3 * small.report["after"]["parameters"]
+
+
+def test_a_table_can_be_quantized(counted, table):
+    assert np.isfinite(wb.quantize(counted, data=table).report["after"]["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"calibration": 0}, "calibration is 0"),
+        ({"calibration": 1.5}, "calibration is 1.5"),
+        ({"data": None}, "data is a NoneType"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(narrow, few, options, words):
+    with pytest.raises(BadInput, match=words):
+        wb.quantize(narrow, **{"data": few, **options})
+
+
+def test_an_unknown_way_lists_the_known_ones(narrow, few):
+    with pytest.raises(UnknownName, match="one of static"):
+        wb.quantize(narrow, "dynamic", data=few)
+
+
+def test_only_float_networks_are_quantized(small, few):
+    for model in (small, wb.build("tree", few), len):
+        with pytest.raises(BadInput, match="Quantize it once, at the end"):
+            wb.quantize(model, data=few)
