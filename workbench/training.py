@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from . import html
 from .data.records import Data, Split
@@ -143,14 +143,7 @@ def fit(
         return _fit_estimator(model, data, seed)
     if augment and data.kind != "image":
         raise BadInput(f"augment=True for {data.kind} data", "images", "Leave augment out")
-    _above_zero(
-        "whole number",
-        Integral,
-        epochs=epochs,
-        batch_size=batch_size,
-        patience=1 if patience is None else patience,
-    )
-    _above_zero("number", Real, lr=lr)
+    _check_numbers(epochs=epochs, lr=lr, batch_size=batch_size, patience=1 if patience is None else patience)
     recipe = {
         "data": data.name, "data_fingerprint": data.fingerprint, "epochs": epochs, "lr": lr,
         "batch_size": batch_size, "patience": patience, "seed": seed, "augment": augment,
@@ -169,10 +162,12 @@ def fit(
     return Fitted(net.eval(), history, recipe, interrupted)
 
 
-def _above_zero(what: str, kind: type, **values: Any) -> None:
-    for name, value in values.items():
+def _check_numbers(**numbers: Any) -> None:
+    for name, value in numbers.items():
+        kind: Any = Real if name == "lr" else Integral
         if not isinstance(value, kind) or not value > 0:
-            raise BadInput(f"{name} is {value!r}", f"a {what} above 0", "Correct it")
+            what = "a number" if kind is Real else "a whole number"
+            raise BadInput(f"{name} is {value!r}", f"{what} above 0", "Correct it")
 
 
 def _check_fit(net: nn.Module, data: Data) -> None:
@@ -285,12 +280,8 @@ def _fit_estimator(estimator: Any, data: Data, seed: int) -> Fitted:
     with seeded(seed):
         fitted.fit(data.train.x.reshape(len(data.train), -1), data.train.y)
     fitted.spec = getattr(estimator, "spec", None)
-    fitted.recipe = {
-        "data": data.name,
-        "data_fingerprint": data.fingerprint,
-        "estimator": repr(estimator),
-        "seed": seed,
-    }
+    fitted.recipe = {"data": data.name, "data_fingerprint": data.fingerprint, "estimator": repr(estimator),
+                     "seed": seed}  # fmt: skip
     accuracy = float((fitted.predict(data.valid.x.reshape(len(data.valid), -1)) == data.valid.y).mean())
     history = {"valid_accuracy": [accuracy], "seconds": [time.perf_counter() - start]}
     return Fitted(fitted, history, fitted.recipe)

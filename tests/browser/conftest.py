@@ -1,6 +1,7 @@
-"""A real browser, and a real JupyterLab that knows nothing of the user's own."""
+"""A real browser, and a real JupyterLab that knows nothing of anybody's settings."""
 
 import ctypes
+import http.client
 import json
 import os
 import secrets
@@ -10,8 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,33 +27,36 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},  # or cells out of sight are not in the page
 }
-PATIENCE = 60  # seconds until the server answers; two are usual
-ON_PARENTS_DEATH = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+OWN_FOLDERS = {
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+    "JUPYTERLAB_SETTINGS_DIR": "settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    "IPYTHONDIR": "ipython",
+}
+HOST, PATIENCE = "127.0.0.1", 60  # seconds until the server answers; two are usual
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 LIBC = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A running JupyterLab: its address, its token, and the folder whose notebooks it shows."""
+    """A running JupyterLab: its port and token, the folder of its notebooks, the kernel that they name."""
 
-    base: str
+    port: int
     token: str
     root: Path
+    kernel: dict[str, str]
+
+    @property
+    def base(self):
+        """Where all that it serves begins."""
+        return f"http://{HOST}:{self.port}/"
 
     def address(self, notebook):
         """Return where a notebook opens; ``reset`` throws the layout of an earlier visit away."""
-        return f"{self.base}/lab/tree/{notebook}?token={self.token}&reset"
-
-    def answers(self):
-        """Tell whether the server is up."""
-        request = urllib.request.Request(
-            f"{self.base}/api/status", headers={"Authorization": f"token {self.token}"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
+        return f"{self.base}lab/tree/{notebook}?token={self.token}&reset"
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +64,7 @@ def browser():
     """Debian's chromium, without a window."""
     path = shutil.which("chromium")
     if path is None:
-        pytest.fail("There is no chromium on this machine: `make browser` installs it as root", pytrace=False)
+        pytest.fail("There is no chromium on this machine: `make browser` installs it", pytrace=False)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
@@ -71,72 +73,59 @@ def browser():
 
 @pytest.fixture(scope="session")
 def jupyterlab(tmp_path_factory):
-    """A JupyterLab on this machine alone, whose kernels are this interpreter and import this source tree."""
+    """A JupyterLab for this machine alone, whose kernel is this interpreter with this source tree."""
     home, root = tmp_path_factory.mktemp("jupyter"), tmp_path_factory.mktemp("notebooks")
+    # A name of its own: an installed "python3" comes before that of any folder.
+    kernel = {"name": "tested", "display_name": "Tested", "language": "python"}
     _write_settings(home / "settings")
-    _write_kernel(home / "data" / "kernels" / "python3")
-    lab = Lab(f"http://127.0.0.1:{_free_port()}", secrets.token_hex(16), root)
-    with _running(_command(lab), _environment(home), home / "log.txt") as server:
-        _wait(lab, server, home / "log.txt")
+    _write_kernel(home / "data" / "kernels" / kernel["name"], kernel)
+    lab, log = Lab(_free_port(), secrets.token_hex(16), root, kernel), home / "log.txt"
+    with _running(_command(lab), _environment(home), log) as server:
+        _wait(lab, server, log)
         yield lab
 
 
 def _write_settings(folder):
     for name, settings in SETTINGS.items():
         path = folder / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True)
         path.write_text(json.dumps(settings))
 
 
-def _write_kernel(folder):
-    folder.mkdir(parents=True)
+def _write_kernel(folder, kernel):
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    kernel = {"argv": command, "display_name": "Python 3", "language": "python"}
-    (folder / "kernel.json").write_text(json.dumps(kernel))
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps({"argv": command, **kernel}))
 
 
 def _free_port():
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
 def _command(lab):
     return [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
-        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.port={lab.base.rpartition(':')[2]}"),
-        *("--ServerApp.port_retries=0", f"--ServerApp.root_dir={lab.root}"),
-        *(f"--IdentityProvider.token={lab.token}", "--LabApp.expose_app_in_browser=True"),
-        *("--ServerApp.terminals_enabled=False", "--LabApp.extension_manager=readonly"),
+        *(f"--ServerApp.ip={HOST}", f"--ServerApp.port={lab.port}", "--ServerApp.port_retries=0"),
+        *(f"--ServerApp.root_dir={lab.root}", f"--IdentityProvider.token={lab.token}"),
+        *("--LabApp.expose_app_in_browser=True", "--ServerApp.terminals_enabled=False"),
+        "--LabApp.extension_manager=readonly",  # the usual one asks PyPI
     ]
 
 
 def _environment(home):
-    """Return the environment of this process with folders of its own for all that Jupyter keeps."""
-    own = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_DATA_DIR": "data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-    }
-    inherited = os.environ.get("PYTHONPATH")
-    python_path = os.pathsep.join([str(ROOT), *([inherited] if inherited else [])])
-    return os.environ | {name: str(home / folder) for name, folder in own.items()} | {"PYTHONPATH": python_path}
+    """Return this process's environment, with new folders for all that Jupyter keeps."""
+    folders = {name: str(home / folder) for name, folder in OWN_FOLDERS.items()}
+    sources = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    return os.environ | folders | {"PYTHONPATH": os.pathsep.join(sources)}
 
 
 @contextmanager
 def _running(command, environment, log):
     with log.open("wb") as file:
-        server = subprocess.Popen(
-            *(command,),
-            env=environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,
-        )
+        server = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT,
+                                  start_new_session=True, preexec_fn=_end_with_parent)  # fmt: skip
     try:
         yield server
     finally:
@@ -144,12 +133,12 @@ def _running(command, environment, log):
 
 
 def _end_with_parent():
-    """Ask the kernel of Linux for a SIGTERM when the tests are gone: a fixture that is killed ends nothing."""
-    LIBC.prctl(ON_PARENTS_DEATH, signal.SIGTERM)
+    """Have Linux send a SIGTERM when the tests are gone: a killed process runs no ``finally``."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(server):
-    server.terminate()  # ends the server's kernels as well
+    server.terminate()  # ends its kernels as well
     try:
         server.wait(15)
     except subprocess.TimeoutExpired:
@@ -159,7 +148,18 @@ def _end(server):
 
 def _wait(lab, server, log):
     until = time.monotonic() + PATIENCE
-    while not lab.answers():
+    while not _answers(lab.port):
         if server.poll() is not None or time.monotonic() > until:
             pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}", pytrace=False)
         time.sleep(0.1)
+
+
+def _answers(port):
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/api")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from ..data.records import Data
-from ..int8.conversion import is_int8
 from ..state import threads, untouched
 from ..zoo.storage import packed
 
@@ -52,7 +51,7 @@ def milliseconds(models: dict[str, nn.Module], example: torch.Tensor) -> dict[st
     for name, model in models.items():
         calls[name, "ms_single"] = partial(model, example[:1])
         calls[name, "ms_batch"] = partial(model, batch)
-        if batch.ndim == 4 and not is_int8(model):
+        if any(isinstance(m, nn.Conv2d) for m in model.modules()):
             calls[name, "ms_batch_channels_last"] = _channels_last(model, batch)
     with threads(1), torch.no_grad():
         times = _interleaved(calls)

@@ -29,10 +29,15 @@ def conditions(x: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     kept = torch.rand(space.n, space.n_groups, generator=draws) >= HIDDEN
     rows = torch.arange(space.n)
     masked = next(space.replaced(space.kept_to_hidden(kept, rows), rows))
-    width = inputs.flatten(1).amax(1) - inputs.flatten(1).amin(1)
-    noise = torch.randn(inputs.shape, generator=generator(seed, 2)) * NOISE
-    noisy = inputs + noise * width.view(-1, *[1] * (inputs.ndim - 1))
-    return {"clean": x, "masked": masked.numpy(), "noisy": noisy.numpy()}
+    return {"clean": x, "masked": masked.numpy(), "noisy": _noisy(inputs, generator(seed, 2)).numpy()}
+
+
+def _noisy(inputs: torch.Tensor, draws: torch.Generator) -> torch.Tensor:
+    """Return the inputs with noise; images stay within their range, outside of which int8 models see nothing."""
+    shape = (-1, *[1] * (inputs.ndim - 1))
+    low, high = inputs.flatten(1).amin(1).view(shape), inputs.flatten(1).amax(1).view(shape)
+    noisy = inputs + NOISE * (high - low) * torch.randn(inputs.shape, generator=draws)
+    return torch.clamp(noisy, low, high) if inputs.ndim == 4 else noisy
 
 
 def answers(model: Any, x: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from ..compression.compressed import Compressed
 from ..data.records import Data, Split
@@ -35,7 +35,7 @@ METHODS: dict[str, dict[str, Any]] = {
 SIGNED = {"saliency": {"abs": False}, "grad_cam": {"relu": False}}  # maps are compared with their signs
 COMPARED = ("cosine", "topk_iou", "mass_moved")
 MERITS = ("deletion", "insertion", "completeness", "sparseness")
-MERIT_ROWS = 100
+MERIT_ROWS, MERIT_SHARE = 100, 4  # of four rows one, at most 100: floors cost more than all maps together
 
 
 def compare(
@@ -136,22 +136,45 @@ def compare(
               "clusters": data.test.clusters},
         merit=_merit(cast, primary, data, seed),
         facts={
-            "n": len(rows), "n_test": len(data.test), "references": len(cast.references), "sham": cast.sham is not None,
-            "output": output, "primary": PRIMARY, "methods": {m: found.settings for m, found in explained.items()},
-            "margin": margin, "seed": seed, "data": data.name, "class_names": list(data.class_names),
-            "noun": "digits" if data.name == "mnist" else "inputs", "groups": "class" if groups is None else "group",
-            "labels": labels, "conditions": list(CONDITIONS),
-            "notes": [*cast.notes, *skipped], "real_artifact": "gradient" not in look_up(PRIMARY).needs,
-            "int8": is_int8(cast.after), "twin": {m: found.flags["twin"] for m, found in explained.items() if "twin" in found.flags},
-            "gaps": {m: found.gap for m, found in explained.items()},
-            "report": getattr(after, "report", None) if isinstance(after, Compressed) else None,
-            "steps": list(after.steps) if isinstance(after, Compressed) else [],
-            "trained_on": [], "recipe": getattr(cast.before, "recipe", None),
-            "spec": getattr(cast.before, "spec", None), "seconds": time.perf_counter() - started,
-            "fingerprints": {"data": data.fingerprint, "original": fingerprint(cast.before),
-                             "compressed": fingerprint(cast.after)},
+            "output": output, "margin": margin, "seed": seed, "labels": labels,
+            "groups": "class" if groups is None else "group",
+            "controls_given": {"sham": sham is not None, "references": not isinstance(references, int)},
+            "notes": [*cast.notes, *skipped],
+            **_sizes(cast, rows, data), **_asked(explained), **_history(before, after, cast, data),
+            "seconds": time.perf_counter() - started,
         },
     )  # fmt: skip
+
+
+def _sizes(cast: Cast, rows: Split, data: Data) -> dict[str, Any]:
+    return {"n": len(rows), "n_test": len(data.test), "references": len(cast.references), "sham": cast.sham is not None,
+            "data": data.name, "class_names": list(data.class_names),
+            "noun": "digits" if data.name == "mnist" else "inputs", "conditions": list(CONDITIONS)}  # fmt: skip
+
+
+def _asked(explained: dict[str, _Explained]) -> dict[str, Any]:
+    """Return what was explained how, and what was noticed about the compressed model's surrogate."""
+    return {
+        "primary": PRIMARY,
+        "methods": {m: found.settings for m, found in explained.items()},
+        "real_artifact": "twin" not in explained[PRIMARY].flags,
+        "twin": {m: found.flags["twin"] for m, found in explained.items() if "twin" in found.flags},
+        "gaps": {m: found.gap for m, found in explained.items()},
+        "trained_on": [],
+    }
+
+
+def _history(before: Any, after: Any, cast: Cast, data: Data) -> dict[str, Any]:
+    """Return where the pair comes from: recipe, steps, report, fingerprints."""
+    made = after if isinstance(after, Compressed) else None
+    prints = {
+        "data": data.fingerprint,
+        "original": fingerprint(cast.before),
+        "compressed": fingerprint(cast.after),
+    }
+    return {"recipe": getattr(cast.before, "recipe", None), "spec": getattr(cast.before, "spec", None),
+            "report": made.report if made else None, "steps": list(made.steps) if made else [],
+            "int8": is_int8(cast.after), "fingerprints": prints}  # fmt: skip
 
 
 def _check(output: str, n: Any, references: Any, margin: Any, data: Any) -> None:
@@ -214,7 +237,7 @@ def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, d
 
 def _shown(cast: Cast) -> dict[str, Any]:
     """Return the models whose maps are drawn side by side."""
-    shown = {"original": cast.before, "compressed": cast.after, "sham": cast.sham}
+    shown = {"original": cast.before, "compressed": cast.after, "trained on": cast.sham}
     return {name: m for name, m in shown.items() if m is not None} | dict(
         zip(["another run"], cast.references, strict=False)
     )
@@ -263,7 +286,7 @@ class _Explained:
 
     def shown(self) -> dict[str, np.ndarray]:
         """Return the maps that are drawn side by side."""
-        drawn = {"original": [self.first], "compressed": self.runs["compressed"], "sham": self.runs["sham"],
+        drawn = {"original": [self.first], "compressed": self.runs["compressed"], "trained on": self.runs["sham"],
                  "another run": self.runs["references"]}  # fmt: skip
         return {name: _map(runs[0]) for name, runs in drawn.items() if runs}
 
@@ -307,6 +330,8 @@ def _merit(cast: Cast, primary: _Explained, data: Data, seed: int) -> dict[str, 
         models["sham"] = cast.sham, primary.runs["sham"][0]
     merit = {}
     for name, (model, e) in models.items():
-        scores = evaluate(e[:MERIT_ROWS], model, MERITS, data=data, seed=seed)
+        scores = evaluate(
+            e[: max(1, min(MERIT_ROWS, len(e) // MERIT_SHARE))], model, MERITS, data=data, seed=seed
+        )
         merit[name] = {metric: (scores[metric], scores.columns[metric].floor) for metric in MERITS}
     return merit

@@ -20,10 +20,7 @@ STEPS = 28
         misleads="Inputs with holes are unreal; an untrained model's map can do well on digits: read it against its floor.")  # fmt: skip
 def deletion(score: Score, inputs: Space, values: np.ndarray) -> np.ndarray:
     """Return the mean probability while features go, the highest values first (Petsiuk et al. 2018)."""
-    rank, counts = _ranks(inputs, values), _counts(inputs)
-    return _area(
-        score, inputs, lambda rows, steps: rank[rows] < counts[steps].view(-1, *[1] * (rank.ndim - 1))
-    )
+    return _area(score, inputs, values, hidden=torch.lt)
 
 
 @metric("insertion", direction="higher is better", category="faithfulness", range="0 to 1", floors=True,
@@ -31,15 +28,19 @@ def deletion(score: Score, inputs: Space, values: np.ndarray) -> np.ndarray:
         misleads="Rewards maps that draw outlines; the empty baseline may itself belong to a class.")  # fmt: skip
 def insertion(score: Score, inputs: Space, values: np.ndarray) -> np.ndarray:
     """Return the mean probability while features come, the highest values first (Petsiuk et al. 2018)."""
+    return _area(score, inputs, values, hidden=torch.ge)
+
+
+def _area(score: Score, inputs: Space, values: np.ndarray, hidden: Callable) -> np.ndarray:
+    """Return the area under the curve by the trapezoid rule, as a share of its width.
+
+    ``hidden(rank, count)`` tells which features are hidden when the first ``count`` have had their turn.
+    """
     rank, counts = _ranks(inputs, values), _counts(inputs)
-    return _area(
-        score, inputs, lambda rows, steps: rank[rows] >= counts[steps].view(-1, *[1] * (rank.ndim - 1))
+    shape = (-1, *[1] * (rank.ndim - 1))
+    curve = score.responses(
+        inputs, STEPS + 1, lambda rows, steps: hidden(rank[rows], counts[steps].view(shape))
     )
-
-
-def _area(score: Score, inputs: Space, hide: Callable) -> np.ndarray:
-    """Return the area under the curve by the trapezoid rule, as a share of its width."""
-    curve = score.responses(inputs, STEPS + 1, hide)
     return ((curve[:, 1:] + curve[:, :-1]) / 2).mean(1).numpy(force=True).astype(float)
 
 

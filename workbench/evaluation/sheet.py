@@ -12,7 +12,10 @@ from .comparison import Comparison
 from .intervals import Interval, bootstrap_mean
 from .margins import Measured, short
 from .shares import mcnemar_exact
+from .verdict import CANNOT_TELL, MOVED, MOVED_FOR_A_GROUP, NO_SIGN
 
+TONES = {NO_SIGN: "steady", MOVED: "moved", MOVED_FOR_A_GROUP: "moved", CANNOT_TELL: "doubt"}
+SIMILAR = {"cosine": "cosine", "topk_iou": "IoU of the top 10 %", "mass_moved": "mass moved [%]"}
 MISSING = (
     "easier or harder to explain, by the fidelity of a surrogate tree",
     "shifted inputs and counterfactual pairs",
@@ -36,11 +39,12 @@ def sections(comparison: Comparison) -> list[html.Markup]:
 
 def claim(comparison: Comparison) -> html.Markup:
     """Return the verdict as a reader meets it first: word, evidence, numbers, doubt."""
-    verdict = comparison.verdict
+    verdict, tone = comparison.verdict, TONES[comparison.verdict.word]
     return html.note(
         html.paragraph(html.strong(f"Verdict: {verdict.word.upper()}. Evidence: {verdict.evidence}.")),
         html.paragraph(verdict.sentence),
         html.paragraph(html.strong("Doubt: "), verdict.doubt),
+        tone=tone,
     )
 
 
@@ -61,7 +65,7 @@ def standing(comparison: Comparison) -> html.Markup:
         _figure(comparisons.standing(comparison), comparisons.standing_alt(comparison),
                 "Each line is a method. Blue inside or right of the orange band: no further from the original than "
                 "another training run. The index is 1 at the method's own noise and 0 at the mean of the other runs."),
-        html.table(_rounded(comparison.table())),
+        html.table([_placed(row) for _, row in comparison.table().iterrows()], "Every similarity, mean over rows"),
     )  # fmt: skip
 
 
@@ -240,7 +244,7 @@ def _methods(c: Comparison) -> list[str]:
         f"signed maps); answers were counted on all {c.facts['n_test']:,}. Original: the method's own noise.",
         f"Margins, fixed before: similarity at least {short(c.primary.margin)} ({_rule(c)}); answers kept at least the "
         "references' mean less one point.",
-        "Gain over the best floor: on the first 100 rows, against a random order inside the input, the distance to the baseline, "
+        f"Gain over the best floor: on the first {len(c.merit['original']['deletion'][0])} rows, against a random order inside the input, the distance to the baseline, "
         "edges, the class mean, and the same method on a randomized model.",
     ]
     said += [f"{method.replace('_', ' ')}: {flag}" for method, flag in c.facts["twin"].items()]
@@ -289,5 +293,24 @@ def _fate(name: str, alike: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _rounded(frame: Any) -> Any:
-    return frame.round(3)
+def _placed(row: Any) -> dict[str, Any]:
+    """Return a row of the comparison's table as it is read: short names, the interval behind its mean."""
+    digits = "{:.1f}" if row["similarity"] == "mass_moved" else "{:.3f}"
+    shown = {
+        "original": "self",
+        "trained on": "sham",
+        "compressed": "compressed",
+        "other runs": "references",
+        "randomized": "randomized",
+    }
+    numbers = {
+        name: digits.format(row[column]) if np.isfinite(row[column]) else "-"
+        for name, column in shown.items()
+    }
+    numbers["compressed"] += f" ({digits.format(row['low'])} to {digits.format(row['high'])})"
+    index = f"{row['index']:.2f}" if np.isfinite(row["index"]) else "no room"
+    return {
+        "maps": f"{row['method']}, {SIMILAR[row['similarity']]}".replace("_", " "),
+        **numbers,
+        "index": index,
+    }

@@ -38,7 +38,9 @@ def of_model(model: Any) -> dict[str, str]:
     return {}
 
 
-def of_call(score: Score, common: dict[str, Any], entry: Method, n: int) -> dict[str, str]:
+def of_call(
+    score: Score, common: dict[str, Any], entry: Method, n: int, facts: dict[str, Any]
+) -> dict[str, str]:
     """Return what is noticed about how a result came about."""
     flags = {}
     if score.uses_twin:
@@ -48,7 +50,8 @@ def of_call(score: Score, common: dict[str, Any], entry: Method, n: int) -> dict
             "An int8 model has no gradient: its differentiable surrogate was explained, whose outputs were bit-equal "
             f"{equal} points that were asked; its gradient describes changes of norm of about .6 and more."
         )
-    if n > 1 and entry.takes("shared_draws") and common.get("shared_draws", True):
+    drawn = entry.takes("shared_draws") and facts.get("coalitions") != "all"
+    if n > 1 and drawn and common.get("shared_draws", True):
         flags["shared draws"] = "Rows share their random draws: their sampling errors are not independent."
     return flags
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..data.records import Data, Split
-from ..errors import BadInput
+from ..errors import BadInput, WorkbenchError
 from ..state import seeded, untouched
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
@@ -19,7 +20,7 @@ from .gradients import smoothed
 from .registry import Method, look_up, require
 from .result import Explanation
 from .score import Score
-from .space import Space
+from .space import Space, copied
 
 NOISE = {"n_samples": 50, "stdev": 0.1}
 
@@ -132,8 +133,12 @@ def _common(entry: Method, common: dict[str, Any]) -> dict[str, Any]:
         if common[name] is not None and not entry.takes(name):
             raise BadInput(f"{entry.name} was given {name}={common[name]!r}", f"no {name}: the method has no use for it",
                            "Leave it out")  # fmt: skip
-    if common["noise"] is not None and "gradient" not in entry.needs:
-        raise BadInput(f"{entry.name} was given noise", "a gradient method", "Leave noise out")
+    if common["noise"] is not None and ("gradient" not in entry.needs or entry.takes("seed")):
+        raise BadInput(
+            f"{entry.name} was given noise", "a gradient method that draws nothing itself", "Leave noise out"
+        )
+    if not isinstance(common["seed"], Integral):
+        raise BadInput(f"seed is {common['seed']!r}", "a whole number", "Pass one")
     arrays = {"baselines", "background", "feature_mask"}
     return {
         name: _array(value) if name in arrays else value
@@ -143,6 +148,7 @@ def _common(entry: Method, common: dict[str, Any]) -> dict[str, Any]:
 
 
 def _array(value: Any) -> Any:
+    value = value.x if isinstance(value, Split) else value
     array = np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
     return array if array.ndim else array.item()
 
@@ -161,12 +167,13 @@ def _explain_rows(
     base = _base_values(score, space)
     values, facts = _call(entry, score, space, common, options)
     difference = (output - base).numpy(force=True)
-    delta = values.reshape(len(values), -1).sum(1) - difference if entry.complete else None
+    promised = entry.complete and "noise" not in common and options.get("multiply_by_inputs", True)
+    delta = values.reshape(len(values), -1).sum(1) - difference if promised else None
     return {
         "values": values, "inputs": x.numpy(force=True), "target": score.target.numpy(force=True),
         "output": output.numpy(force=True), "base_values": base.numpy(force=True), "delta": delta, "kind": kind,
         "row_ids": row_ids, "n_forward": score.n_forward, "facts": facts,
-        "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_call(score, common, entry, len(x)),
+        "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_call(score, common, entry, len(x), facts),
     }  # fmt: skip
 
 
@@ -206,7 +213,10 @@ def _noise(noise: dict) -> dict:
         raise BadInput(
             f"noise has no {sorted(stray)[0]!r}", f"keys among {sorted(NOISE)}", "Correct the name"
         )
-    return NOISE | noise
+    noise = NOISE | noise
+    if not isinstance(noise["n_samples"], Integral) or noise["n_samples"] < 1 or not noise["stdev"] > 0:
+        raise BadInput(f"noise is {noise}", "a whole number of samples and a width above 0", "Correct it")
+    return noise
 
 
 def _signed(entry: Method, settings: dict) -> bool:
@@ -245,13 +255,15 @@ def _rows(inputs: Any, model: Any) -> tuple[torch.Tensor, np.ndarray]:
             "Fill or drop the row",
         )
     ids = inputs.row_ids if split else np.arange(len(array))
-    return torch.tensor(array, dtype=torch.float32), np.asarray(ids)
+    return copied(array), np.asarray(ids)
 
 
 def _aimed(score: Score, x: torch.Tensor, target: Any) -> torch.Tensor:
     try:
         return score.aim(x, target)
-    except (RuntimeError, TypeError) as problem:
+    except WorkbenchError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError) as problem:
         raise BadInput(f"The model failed on inputs of shape {tuple(x.shape)} ({problem})",
                        "inputs that its forward takes", "Check the shape, or pass forward_kwargs=") from problem  # fmt: skip
 

@@ -71,7 +71,7 @@ def smooth_grad(score: Score, inputs: Space, *, n_samples: int = 50, stdev: floa
 
 
 def _by_gradient(score: Score, inputs: Space, abs: bool) -> torch.Tensor:
-    values = score.gradient(inputs.x, torch.arange(inputs.n, device=inputs.x.device))
+    values = torch.cat([score.gradient(inputs.x[rows], rows) for rows in score.chunks(inputs.n)])
     return values.abs() if abs else values
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch.nn import functional as F
 
+from ..errors import BadInput
 from .registry import method
 from .score import Score
 from .space import Space
@@ -28,7 +31,11 @@ def grad_cam(score: Score, inputs: Space, *, layer: str | None = None, relu: boo
             parts.append(
                 captum.attribute(x, additional_forward_args=(rows,), relu_attributions=relu).detach()
             )
-    return _upsampled(torch.cat(parts), inputs, upsample), {"layer": name}
+    values = torch.cat(parts)
+    if values.ndim != 4:
+        raise BadInput(f"The layer {name} has no rows and columns", "a convolution, or what follows one",
+                       "Choose another layer, or leave layer out")  # fmt: skip
+    return _upsampled(values, inputs, upsample), {"layer": name}
 
 
 @method("activation", needs={"layers", "image"}, signed=True, cost="1",
@@ -48,10 +55,19 @@ def activation(score: Score, inputs: Space, *, layer: str | None = None, channel
             score.scores(inputs.x[rows])
         parts.append(seen[-1].detach())
     values = torch.cat(parts)
+    if channel is not None:
+        values = _channel(values, channel, name)
     if values.ndim != 4:
         return values.flatten(1), {"layer": name}
-    values = values.mean(1, keepdim=True) if channel is None else values[:, [channel]]
+    values = values.mean(1, keepdim=True) if channel is None else values
     return _upsampled(values, inputs, upsample), {"layer": name}
+
+
+def _channel(values: torch.Tensor, channel: Any, name: str) -> torch.Tensor:
+    n = values.shape[1]
+    if channel not in range(n):
+        raise BadInput(f"channel is {channel!r}", f"0 to {n - 1}, as {name} has {n}", "Choose another")
+    return values[:, [channel]]
 
 
 def _upsampled(values: torch.Tensor, inputs: Space, wanted: bool) -> torch.Tensor:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from ..data.records import Data, Split
@@ -68,12 +69,15 @@ class Method:
         return name in inspect.signature(self.function).parameters
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Return the options with their defaults; refuse those that the method does not have."""
+        """Return the options with their defaults; refuse what the method does not have, and counts below 1."""
         for name in options:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
                 raise BadInput(f"{self.name} has no option called {name!r}", f"options among: {known}",
                                "Correct the name; every method's options are in wb.methods()")  # fmt: skip
+            count = type(self.options[name]) is int and self.options[name] > 0
+            if count and (not isinstance(options[name], Integral) or options[name] < 1):
+                raise BadInput(f"{name} is {options[name]!r}", "a whole number above 0", "Correct it")
         return {**self.options, **options}
 
 

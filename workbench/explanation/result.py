@@ -85,7 +85,16 @@ class Explanation:
         chosen = {name: getattr(self, name)[rows] for name in ARRAYS if getattr(self, name) is not None}
         if self.tokens is not None:
             chosen["tokens"] = tuple(np.array(self.tokens, dtype=object)[rows])
-        return replace(self, **chosen)
+        return replace(self, **chosen, settings=self._settings_of(rows))
+
+    def _settings_of(self, rows: Any) -> dict[str, Any]:
+        """Return the settings of chosen rows: baselines and masks that had a row each go along."""
+        own = {
+            name: value[rows]
+            for name, value in self.settings.items()
+            if name in ("baselines", "feature_mask") and np.ndim(value) > 1 and len(value) == len(self) > 1
+        }
+        return {**self.settings, **own}
 
     @property
     def scope(self) -> str:
@@ -148,7 +157,11 @@ class Explanation:
         return attributions.draw(self[:n] if self.scope == "local" else self, **options)
 
     def replay(self, model: Any, inputs: Any = None) -> Explanation:
-        """Explain again with the same settings; a model or inputs other than then are taken, and it is said."""
+        """Explain again with the same settings, which gives the same bits.
+
+        Another model or other inputs are taken, and it is said. Random draws belong to a row's place in the
+        call: a slice that is replayed draws anew.
+        """
         from .door import explain
 
         settings = {k: v for k, v in self._replayable().items() if k != "measured"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ class Score:
                  forward_kwargs: dict | None = None, batch_size: int | None = None) -> None:  # fmt: skip
         if output not in OUTPUTS:
             raise unknown("output", output, OUTPUTS)
+        if batch_size is not None and (not isinstance(batch_size, Integral) or batch_size < 1):
+            raise BadInput(f"batch_size is {batch_size!r}", "a whole number of rows above 0", "Leave it out")
         self.uses_twin = differentiable and is_int8(model)
         self.artifact, self.model = model, twin(model).eval() if self.uses_twin else model
         self.unequal = [0]
@@ -153,7 +156,8 @@ class Score:
     def gradient(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return the gradient with respect to a batch (of the sum: rows do not depend on each other)."""
         x = x.detach().requires_grad_()
-        return torch.autograd.grad(self(x, rows).sum(), x)[0]
+        with torch.enable_grad():
+            return torch.autograd.grad(self(x, rows).sum(), x)[0]
 
     def chunks(self, n: int) -> Iterator[torch.Tensor]:
         """Yield row numbers of a batch at a time."""
@@ -220,7 +224,9 @@ def _of(z: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     return z.gather(1, classes[:, None])[:, 0]
 
 
-def _real(values: torch.Tensor) -> torch.Tensor:
+def _real(values: Any) -> torch.Tensor:
+    if not isinstance(values, torch.Tensor):
+        raise BadInput(f"The layer returns a {type(values).__name__}", "a tensor", "Choose another layer")
     return values.dequantize() if values.is_quantized else values
 
 

@@ -61,12 +61,12 @@ def kernel_shap(score: Score, inputs: Space, *, n_samples: int = 1000, seed: int
     d = inputs.n_groups
     if d < 2:
         raise BadInput(f"There is {d} group", "at least two", "Give a finer feature_mask")
+    if d <= EXACT and 2**d - 2 <= n_samples:
+        return exact_shapley(score, inputs), {"n_samples": 2**d, "error": 0.0, "coalitions": "all"}
     if n_samples < 4 * d:
         raise BadInput(
             f"n_samples is {n_samples} for {d} groups", f"at least {4 * d}", "Raise it, or coarsen the groups"
         )
-    if 2**d - 2 <= n_samples:
-        return exact_shapley(score, inputs), {"n_samples": 2**d, "error": 0.0, "coalitions": "all"}
     seeds = [(seed,)] if shared_draws else [(seed, row) for row in range(inputs.n)]
     kept = torch.stack([_paired_coalitions(d, n_samples // 2, *key) for key in seeds]).to(inputs.x.device)
     worth = score.responses(

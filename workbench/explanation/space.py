@@ -56,9 +56,14 @@ class Space:
         return self.x.ndim == 4
 
     def _like(self, value: Any, name: str, rows: int | None) -> torch.Tensor:
-        array = torch.as_tensor(np.asarray(value.cpu() if isinstance(value, torch.Tensor) else value),
-                                dtype=self.x.dtype, device=self.x.device)  # fmt: skip
-        shape = (rows or len(array), *self.x.shape[1:]) if array.ndim or rows else (1, *self.x.shape[1:])
+        given = np.asarray(value.cpu() if isinstance(value, torch.Tensor) else value)
+        if given.dtype.kind not in "fiub" or given.size == 0:
+            raise BadInput(f"{name} has shape {given.shape} and type {given.dtype}", "numbers, or rows of them",
+                           "Pass an array of the inputs' shape")  # fmt: skip
+        array = copied(given).to(self.x.device)
+        if rows is None:
+            rows = len(array) if array.ndim == self.x.ndim else 1
+        shape = (rows, *self.x.shape[1:])
         try:
             array = array.expand(shape)
         except RuntimeError as problem:
@@ -91,11 +96,9 @@ class Space:
 
     def _given(self) -> torch.Tensor:
         mask = np.asarray(self._mask.cpu() if isinstance(self._mask, torch.Tensor) else self._mask)
-        try:
-            np.broadcast_shapes(mask.shape, tuple(self.x.shape))
-            fits = mask.dtype.kind in "iu" and mask.ndim == self.x.ndim
-        except ValueError:
-            fits = False
+        mask = mask.reshape([1] * (self.x.ndim - mask.ndim) + list(mask.shape))
+        fits = mask.dtype.kind in "iu" and mask.ndim == self.x.ndim
+        fits = fits and all(m in (1, side) for m, side in zip(mask.shape, self.x.shape, strict=True))
         if not fits:
             raise BadInput(f"feature_mask has shape {mask.shape} and type {mask.dtype}",
                            f"integers that broadcast to {tuple(self.x.shape)}", "Number the groups from 0")  # fmt: skip
@@ -155,6 +158,9 @@ class Space:
         for axis, (side, size, step) in enumerate(zip(axes, sizes, steps, strict=True)):
             if size > side:
                 raise BadInput(f"window is {size} but the axis has {side}", f"1 to {side}", "Make it smaller")
+            if step > size:
+                raise BadInput(f"strides is {step} but window is {size}", f"1 to {size}",
+                               "Make it smaller: what no window hides would get no value")  # fmt: skip
             starts = torch.arange(1 + -(-(side - size) // step)) * step
             at = torch.arange(side)
             one = (at >= starts[:, None]) & (at < starts[:, None] + size)
@@ -165,11 +171,17 @@ class Space:
         return masks.view(len(masks), *lead, *axes).to(self.x.device), sizes, steps
 
 
+def copied(array: np.ndarray) -> torch.Tensor:
+    """Return numbers as a float32 tensor of their own, laid out in one way: equal numbers give equal bits.
+
+    As it came, the stride of an axis of length 1 could choose another kernel, and with it other last bits.
+    """
+    return torch.tensor(array, dtype=torch.float32).flatten().view(array.shape)
+
+
 def _per_axis(name: str, value: Any, axes: Any, default: list[int]) -> tuple[int, ...]:
-    sizes = (
-        tuple(default) if value is None else (value,) * len(axes) if isinstance(value, int) else tuple(value)
-    )
-    if len(sizes) != len(axes) or not all(isinstance(s, (int, np.integer)) and s > 0 for s in sizes):
+    sizes = np.asarray(default if value is None else value)
+    if sizes.dtype.kind not in "iu" or sizes.shape not in ((), (len(axes),)) or (sizes < 1).any():
         raise BadInput(f"{name} is {value!r}", f"a positive int, or {len(axes)} of them (trailing axes)",
                        "Channels always go whole: leave them out")  # fmt: skip
-    return sizes
+    return tuple(np.broadcast_to(sizes, len(axes)).tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,12 @@ def images(explanation: Any, limit: float | None = None) -> Figure:
             axes[0, column].set_title(_named(explanation, column), fontsize=8, fontweight="normal")
         bar = fig.colorbar(drawn, ax=axes[1, :], shrink=0.9, pad=0.02)
         bar.set_label(explanation.settings["output"].replace("_", " "), fontsize=8)
-        fig.suptitle(f"{explanation.method}: {explanation.estimand}"[:110], x=0.01, ha="left", fontsize=9)
+        fig.suptitle(
+            wrapped(f"{explanation.method}: {explanation.estimand}", 16 * n + 12),
+            x=0.01,
+            ha="left",
+            fontsize=9,
+        )
     return fig
 
 
@@ -109,6 +115,11 @@ def attribution(ax: Any, values: np.ndarray, limit: float, signed: bool) -> Any:
 def scale(values: np.ndarray) -> float:
     """Return the largest absolute value, or 1 where all are zero."""
     return float(np.nanmax(np.abs(values))) or 1.0
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return a title broken into lines of at most so many letters."""
+    return "\n".join(textwrap.wrap(text, width))
 
 
 def _bare(ax: Any) -> None:

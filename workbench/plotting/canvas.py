@@ -34,6 +34,7 @@ SETTINGS: Any = {
     "axes.prop_cycle": cycler(color=CYCLE, marker=MARKERS),
     "lines.markersize": 4,
     "text.color": INK,
+    "text.parse_math": False,  # A class or a column may be called "$5 to $10".
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
@@ -53,8 +54,10 @@ def canvas(
     """Lend a new figure and its axes in the workbench's style; nothing global is changed."""
     with mpl.rc_context(SETTINGS):
         fig, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", **options)
-        yield fig, axes
-        plt.close(fig)
+        try:
+            yield fig, axes
+        finally:
+            plt.close(fig)
 
 
 def png(fig: Figure) -> bytes:

@@ -93,18 +93,23 @@ def _legend() -> list[Any]:
 def _standing_title(comparison: Any) -> str:
     primary = comparison.primary
     where = {"clear": "clears", "below": "falls below", "open": "does not settle against"}[primary.zone]
-    known = "" if np.isnan(primary.margin) else f": {where} its margin of {primary.margin:.2f}"
-    return f"Similarity {primary.value:.2f}{known}"
+    known = "" if np.isnan(primary.margin) else f": {where} its margin of {primary.margin:.3f}"
+    return f"Similarity {primary.value:.3f}{known}"
 
 
 def standing_alt(comparison: Any) -> str:
     """Say in words what :func:`standing` shows."""
-    said = [
-        f"{row['method'].replace('_', ' ')}: compressed {row['compressed']:.2f} (95 % {row['low']:.2f} to {row['high']:.2f}), "
-        f"trained on {row['sham']:.2f}, other runs {row['references']:.2f}, randomized {row['randomized']:.2f}"
-        for _, row in comparison.table().query("similarity == 'cosine'").iterrows()
-    ]
+    rows = comparison.table().query("similarity == 'cosine'")
+    said = [f"{row['method'].replace('_', ' ')}: {_told(row)}" for _, row in rows.iterrows()]
     return "Similarity of maps to the original's by method. " + "; ".join(said) + "."
+
+
+def _told(row: Any) -> str:
+    """Say a line of :func:`standing` in words; what is not there is not said."""
+    columns = {"trained on": "sham", "other runs": "references", "randomized": "randomized"}
+    controls = [f"{name} {row[column]:.3f}" for name, column in columns.items() if np.isfinite(row[column])]
+    compressed = f"compressed {row['compressed']:.3f} (95 % {row['low']:.3f} to {row['high']:.3f})"
+    return ", ".join([compressed, *controls])
 
 
 def examples(comparison: Any) -> Figure:
@@ -120,7 +125,7 @@ def examples(comparison: Any) -> Figure:
         for line, (row, place) in enumerate(rows):
             _line(axes[line], comparison, row, limit)
             alike = comparison.of(comparison.facts["primary"])["compressed"][0][row]
-            axes[line, 0].set_ylabel(f"{place}\nsimilarity {alike:.2f}", fontsize=8)
+            axes[line, 0].set_ylabel(f"{place}\nsimilarity {alike:.3f}", fontsize=8)
         for ax, name in zip(axes[0], columns, strict=True):
             ax.set_title(name, fontsize=9)
         bar = fig.colorbar(axes[0, 1].images[0], ax=axes, shrink=0.4, pad=0.01)
@@ -146,7 +151,7 @@ def examples_alt(comparison: Any) -> str:
         (comparison.answers["original"] != comparison.answers["compressed"])[comparison.worst(3)].sum()
     )
     return (
-        f"Three median inputs with a mean similarity of {median:.2f} and the three worst with {worst:.2f}: input, "
+        f"Three median inputs with a mean similarity of {median:.3f} and the three worst with {worst:.3f}: input, "
         f"maps of {', '.join(comparison.maps)} on one colour scale; {changed} of the three worst changed their answer."
     )
 
@@ -183,5 +188,5 @@ def by_group_alt(comparison: Any) -> str:
     far = table.loc[table["similarity"].idxmin()]
     return (
         f"By {word}: accuracy changed least favourably for {lost['group']} ({100 * lost['difference']:+.1f} points, n = {lost['n']}); "
-        f"maps are least alike for {far['group']} ({far['similarity']:.2f})."
+        f"maps are least alike for {far['group']} ({far['similarity']:.3f})."
     )

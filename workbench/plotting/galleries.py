@@ -90,7 +90,9 @@ def pairs(explained: dict[str, Sequence[Any]], labels: Sequence[str], title: str
     n, lines = len(explained) + 1, len(labels)
     title = textwrap.fill(title, 19 * n)
     image = next(iter(explained.values()))[0].inputs[row]
-    with canvas(lines, n, (1.55 * n + 0.25, 1.5 * lines + 0.35 + 0.16 * title.count("\n")), squeeze=False) as (fig, axes):
+    with canvas(
+        lines, n, (1.55 * n + 0.25, 1.5 * lines + 0.35 + 0.16 * title.count("\n")), squeeze=False
+    ) as (fig, axes):
         for line, label in enumerate(labels):
             picture(axes[line, 0], image)
             axes[line, 0].set_ylabel(label, fontsize=8)

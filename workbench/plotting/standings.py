@@ -47,7 +47,7 @@ def cascade(layers: Sequence[str], similarities: dict[str, Sequence[float]]) -> 
         for i, (method, values) in enumerate(similarities.items()):
             ax.plot(steps, values, label=method.replace("_", " "), color=CYCLE[i], marker=MARKERS[i])
         ax.axhline(0, color=PALE, linewidth=0.8)
-        ax.set(xticks=steps, xticklabels=["none", *[f"+ {layer}" for layer in layers]], ylim=(-0.25, 1.05),
+        ax.set(xticks=steps, xticklabels=["none", *[f"+ {layer}" for layer in layers]], ylim=(-0.4, 1.05),
                xlabel="randomized, from the last layer down", ylabel="cosine to the trained model's map")  # fmt: skip
         slowest = max(similarities, key=lambda method: similarities[method][-1])
         ax.set_title(f"{slowest.replace('_', ' ')} forgets least: {similarities[slowest][-1]:.2f} with nothing learned left",

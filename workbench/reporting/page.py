@@ -39,8 +39,9 @@ def _done(comparison: Comparison, runs: list[Run]) -> html.Markup:
         "model": f"{_model(comparison)}, {trained}, seed {recipe.get('seed')}" + (", augmented" if recipe.get("augment") else ""),
         "data": f"{facts['data']}: {facts['n_test']:,} test rows, of which {facts['n']} were explained",
         "compression": "; ".join(describe(step) for step in facts["steps"]) or "not known",
-        "sham": "the same loss, schedule, seed and data, nothing removed" if facts["sham"] else "none",
-        "references": f"{facts['references']} other runs of the recipe, other seeds",
+        "sham": _sham(facts),
+        "references": f"{facts['references']} models that were given" if facts["controls_given"]["references"]
+                      else f"{facts['references']} other runs of the recipe, other seeds",
         "explained": f"{', '.join(facts['methods'])}; {facts['output']}",
         "margin": f"{short(comparison.primary.margin)} by the rule fixed before results" if facts["margin"] is None
                   else f"{facts['margin']}, given before results",
@@ -48,6 +49,16 @@ def _done(comparison: Comparison, runs: list[Run]) -> html.Markup:
         "findings": _findings(runs),
     }  # fmt: skip
     return html.section("What was done", html.table([{"": k, "what": v} for k, v in rows.items()]))
+
+
+def _sham(facts: dict[str, Any]) -> str:
+    if not facts["sham"]:
+        return "none"
+    return (
+        "a model that was given"
+        if facts["controls_given"]["sham"]
+        else "the same loss, schedule, seed and data, nothing removed"
+    )
 
 
 def _deviations(comparison: Comparison) -> list[str]:
@@ -62,6 +73,8 @@ def _deviations(comparison: Comparison) -> list[str]:
 def _findings(runs: list[Run]) -> str:
     all_of_them = [finding for run in runs for finding in run.findings]
     missed = [finding["name"] for finding in all_of_them if not finding["holds"]]
+    if not all_of_them:
+        return "none were recorded"
     kept = f"{len(all_of_them) - len(missed)} of {len(all_of_them)} as expected"
     return kept + (f"; not as expected: {', '.join(missed)}" if missed else "")
 

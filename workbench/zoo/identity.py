@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from torch import nn
 
 from .holder import unwrap
 
+CARRIED = ("spec", "recipe")  # what a model carries beside what it computes with
+PLAIN = (str, bytes, int, float, complex, type(None), np.generic)
 _SEEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -36,9 +37,36 @@ def fingerprint(model: Any) -> str:
 
 
 def _content(model: Any) -> bytes:
-    if hasattr(model, "get_params"):
-        return joblib.hash(model).encode()
-    return getattr(model, "__qualname__", type(model).__qualname__).encode()
+    if not hasattr(model, "get_params"):
+        return getattr(model, "__qualname__", type(model).__qualname__).encode()
+    learnt = {name: value for name, value in vars(model).items() if name not in CARRIED}
+    return b"|".join([type(model).__name__.encode(), *_walked(learnt)])
+
+
+def _walked(value: Any) -> Iterator[bytes]:
+    """Yield what an estimator holds; its pickle would hold how memory was laid out as well, and so differ."""
+    if isinstance(value, dict):
+        for name in sorted(value, key=str):
+            yield str(name).encode()
+            yield from _walked(value[name])
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _walked(part)
+    elif isinstance(value, np.ndarray):
+        yield from _array(value)
+    elif isinstance(value, PLAIN):
+        yield repr(value).encode()
+    else:
+        yield getattr(value, "__qualname__", type(value).__qualname__).encode()
+        yield from _walked(None if callable(value) else value.__getstate__())
+
+
+def _array(value: np.ndarray) -> Iterator[bytes]:
+    yield f"{value.dtype}{value.shape}".encode()
+    if value.dtype.names:  # A tree's nodes: between the fields lie bytes that mean nothing.
+        yield from _walked([value[name] for name in value.dtype.names])
+    else:
+        yield from _walked(value.tolist()) if value.dtype.hasobject else [value.tobytes()]
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -94,7 +94,8 @@ def load_model(path: str | Path, build: Callable[[], nn.Module] | None = None) -
     try:
         model = _filled(build() if build else from_spec(spec), tensors, header)
     except (RuntimeError, LookupError, TypeError, AttributeError) as problem:
-        raise BadFile(f"{path} does not fit its model ({problem})", "the weights of that very model",
+        why = " ".join(str(problem).split())
+        raise BadFile(f"{path} does not fit its model ({why})", "the weights of that very model",
                       "Save the model again, or pass the right build=") from problem  # fmt: skip
     model.spec, model.recipe = spec, header["recipe"]
     return model.eval()

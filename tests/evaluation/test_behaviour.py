@@ -1,0 +1,84 @@
+"""The conditions under which answers are counted, and what an answer is."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import workbench as wb
+from workbench.evaluation.behaviour import CONDITIONS, answers, conditions
+
+
+@pytest.fixture(scope="module")
+def x(digits):
+    return digits.test.x[:100]
+
+
+def patches(images):
+    """Images as 7 x 7 patches of 4 x 4 pixels."""
+    return images.reshape(len(images), 7, 4, 7, 4).transpose(0, 1, 3, 2, 4).reshape(len(images), 49, 16)
+
+
+def test_clean_is_the_input_itself(x):
+    assert np.array_equal(conditions(x)["clean"], x) and list(conditions(x)) == list(CONDITIONS)
+
+
+def test_masked_inputs_have_three_patches_in_ten_hidden_and_the_others_whole():
+    ones = np.ones((200, 1, 28, 28), np.float32)
+    found = patches(conditions(ones)["masked"])
+    hidden = (found == 0).all(2)
+    assert ((found == 1).all(2) | hidden).all()
+    assert hidden.mean() == pytest.approx(0.3, abs=0.02)
+    assert len({tuple(row) for row in hidden.tolist()}) == 200
+
+
+def test_masked_columns_of_a_table_are_hidden_one_by_one():
+    found = conditions(np.ones((500, 4), np.float32))["masked"]
+    assert set(np.unique(found)) == {0, 1} and (found == 0).mean(0) == pytest.approx([0.3] * 4, abs=0.07)
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_noise_has_three_tenths_of_the_inputs_range(scale):
+    ramps = scale * np.tile(np.linspace(0, 1, 400, dtype=np.float32), (50, 1))
+    noise = conditions(ramps)["noisy"] - ramps
+    assert noise.std() == pytest.approx(0.3 * scale, rel=0.02)
+    assert noise.mean() == pytest.approx(0, abs=0.01 * scale)
+
+
+def test_a_noisy_image_is_still_an_image(x):
+    noisy = conditions(x)["noisy"]
+    assert noisy.min() == 0 and noisy.max() == x.max()
+    inside = (x > 0.3) & (x < 0.7)
+    assert (noisy - x)[inside].std() == pytest.approx(0.28, abs=0.03)
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_others(x):
+    a, b, c = conditions(x, 1), conditions(x, 1), conditions(x, 2)
+    for name in ("masked", "noisy"):
+        assert np.array_equal(a[name], b[name]) and not np.array_equal(a[name], c[name])
+
+
+def test_the_inputs_are_not_touched(x):
+    before = x.copy()
+    conditions(x)
+    assert np.array_equal(before, x)
+
+
+def test_an_answer_is_the_class_of_the_highest_score(lenet, digits):
+    with torch.no_grad():
+        expected = lenet.model(torch.tensor(digits.test.x)).argmax(1).numpy()
+    assert np.array_equal(answers(lenet, digits.test.x), expected)
+
+
+def test_modules_estimators_and_callables_answer_alike(digits):
+    few = digits.subset(train=300, test=50)
+    for name in ("tree", "logistic"):
+        glass = wb.fit(wb.build(name, few), few).model
+        assert np.array_equal(answers(glass, few.test.x), glass.predict(few.test.x.reshape(50, -1)))
+    assert answers(lambda x: np.eye(10)[np.arange(len(x)) % 10], few.test.x).tolist() == [*range(10)] * 5
+
+
+def test_answering_changes_no_model(unchanged):
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout()).train()
+    with unchanged(net):
+        answers(net, np.ones((5, 3), np.float32))
