@@ -14,7 +14,7 @@ N, TESTS, SIDE = 150, 300, 6  # rows explained and all test rows, unless another
 LEVELS = {"self": 1.0, "sham": 0.98, "compressed": 0.97, "references": 0.95, "randomized": 0.1}
 RUNS = {"self": 1, "sham": 1, "compressed": 1, "references": 3, "randomized": 1}
 CONDITIONS = ("clean", "masked", "noisy")
-MAPS = ("original", "compressed", "sham", "another run")
+MAPS = ("original", "compressed", "trained on", "another run")
 
 
 def explanation(model: Any, x: np.ndarray, values: np.ndarray, **settings: Any) -> wb.Explanation:
@@ -37,8 +37,8 @@ def comparison(*, n: int = N, references: int = 3, sham: bool = True, methods: t
         similarities={(m, s): _alike(runs, LEVELS | (levels or {}), s, n) for m in methods for s in SIMILARITIES},
         kept={c: {name: _hits(runs[name], tests, MISSED[name]) for name in MISSED} for c in CONDITIONS},
         right={"original": _hits(1, tests, 30), **{name: _hits(runs[name], tests, WRONG[name]) for name in WRONG}},
-        maps={name: _maps(i, n) for i, name in enumerate(MAPS) if name != "sham" or sham},
-        answers={name: y[:n] for name in MAPS if name != "sham" or sham},
+        maps={name: _maps(i, n) for i, name in enumerate(MAPS) if name != "trained on" or sham},
+        answers={name: y[:n] for name in MAPS if name != "trained on" or sham},
         rows={"x": np.abs(_maps(9, n))[:, None], "y": y[:n], "target": y[:n], "row_ids": np.arange(n) + 1000,
               "clusters": np.arange(tests)},
         merit={name: _merit(name) for name in ("original", "compressed", *(["sham"] if sham else []))},

@@ -54,8 +54,8 @@ def test_a_method_that_was_trained_on_is_hollow():
 
 
 def test_the_title_is_the_finding():
-    assert "clears its margin of 0.95" in texts(comparisons.standing(comparison()))
-    assert "falls below its margin of 0.99" in texts(comparisons.standing(comparison(margin=0.99)))
+    assert "clears its margin of 0.950" in texts(comparisons.standing(comparison()))
+    assert "falls below its margin of 0.990" in texts(comparisons.standing(comparison(margin=0.99)))
     assert "margin" not in comparisons.standing(comparison(references=0))._suptitle.get_text()
 
 
@@ -77,10 +77,10 @@ def test_what_is_absent_leaves_no_mark_and_no_error(options):
 def test_its_words_hold_the_numbers():
     words = comparisons.standing_alt(comparison())
     for part in (
-        "occlusion: compressed 0.97 (95 % 0.97 to 0.97)",
-        "trained on 0.98",
-        "other runs 0.95",
-        "randomized 0.10",
+        "occlusion: compressed 0.970 (95 % 0.970 to 0.970)",
+        "trained on 0.980",
+        "other runs 0.950",
+        "randomized 0.100",
     ):
         assert part in words
 
@@ -108,7 +108,7 @@ def test_three_median_and_three_worst_inputs_are_drawn_on_one_scale():
         "the input",
         "original",
         "compressed",
-        "sham",
+        "trained on",
         "another run",
     ]
 
@@ -164,7 +164,7 @@ def test_its_words_name_the_groups_that_lost_most():
     )
     c.right["compressed"][0, 1::6] = False
     words = comparisons.by_group_alt(c)
-    assert "least favourably for 1 (-50.0 points, n = 100)" in words and "least alike for 0 (0.60)" in words
+    assert "least favourably for 1 (-50.0 points, n = 100)" in words and "least alike for 0 (0.600)" in words
 
 
 def test_a_group_that_was_not_explained_is_drawn_without_a_similarity():

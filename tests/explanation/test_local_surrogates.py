@@ -1,0 +1,92 @@
+"""LIME's weights are those of its own regression on the same masks."""
+
+import numpy as np
+import pytest
+import torch
+from nets import NINE, linear
+from sklearn.linear_model import Ridge
+
+import workbench as wb
+from workbench.errors import BadInput
+from workbench.state import generator
+
+
+def masks(d, n, *key):
+    """Return the masks that a key draws: which groups are kept, the first sample keeps all."""
+    kept = torch.randint(0, 2, (n, d), generator=generator(*key)).numpy()
+    kept[0] = 1
+    return kept
+
+
+def by_hand(kept, worth, width):
+    """Fit LIME's ridge regression by scikit-learn: weights and the weighted R squared."""
+    cosine = kept.sum(1) / np.maximum(np.sqrt(kept.sum(1) * kept.shape[1]), 1e-12)
+    weights = np.sqrt(np.exp(-((1 - cosine) ** 2) / width**2))
+    fit = Ridge(alpha=1, fit_intercept=True).fit(kept, worth, sample_weight=weights)
+    return fit.coef_, fit.score(kept, worth, sample_weight=weights)
+
+
+@pytest.mark.parametrize("width", [0.25, 1.0])
+@pytest.mark.parametrize("shared", [True, False])
+def test_weights_are_those_of_a_ridge_by_hand(mlp, clouds, width, shared):
+    x, n = clouds.test.x[:3], 80
+    e = wb.explain(mlp, x, "lime", target=1, n_samples=n, kernel_width=width, seed=4, shared_draws=shared)
+    scores = []
+    for row in range(3):
+        kept = masks(5, n, *((4,) if shared else (4, row)))
+        worth = wb.explain(mlp, np.where(kept, x[row], 0).astype(np.float32), "saliency", target=1).output
+        weights, score = by_hand(kept, worth, width)
+        np.testing.assert_allclose(e.values[row], weights, rtol=1e-4, atol=1e-5)
+        scores.append(score)
+    assert e.settings["fit"] == pytest.approx(np.mean(scores), rel=1e-4)
+
+
+def test_the_weight_of_a_column_of_a_line_is_nearly_its_share():
+    x = np.array([[1.0, 2, -1, 4]], dtype=np.float32)
+    e = wb.explain(linear([[1, -2, 0, 0.5], [0, 0, 0, 0]]), x, "lime", target=0, n_samples=4000)
+    np.testing.assert_allclose(e.values, [[1, -4, 0, 2]], atol=0.02)
+    assert e.settings["fit"] > 0.99
+
+
+def test_patches_share_their_weight_among_their_pixels(tiny, images):
+    e = wb.explain(tiny, images, "lime", feature_mask=NINE, n_samples=100)
+    for group in range(9):
+        assert np.ptp(e.values[:, NINE[0] == group], axis=1).max() == 0
+    kept = masks(9, 100, 0)
+    shown = np.where(kept[:, NINE[0, 0]][:, None], images[0], 0).astype(np.float32)
+    worth = wb.explain(tiny, shown, "saliency", target=int(e.target[0])).output
+    weights, _ = by_hand(kept, worth, 0.25)
+    for group in range(9):
+        assert e.values[0][NINE[0] == group].sum() == pytest.approx(weights[group], abs=1e-5)
+
+
+def test_how_an_image_was_cut_is_said(tiny, images):
+    assert "a grid of 49 patches" in wb.explain(tiny, images[:1], "lime", n_samples=100).settings["segments"]
+    given = wb.explain(tiny, images[:1], "lime", n_samples=100, feature_mask=NINE)
+    assert given.settings["segments"] == "the given feature_mask"
+
+
+def test_columns_are_their_own_segments(mlp, clouds):
+    assert wb.explain(mlp, clouds.test[:1], "lime").settings["segments"] == "columns"
+
+
+def test_large_images_are_cut_into_superpixels_a_row_of_its_own():
+    rng = np.random.default_rng(0)
+    x = np.kron(rng.random((2, 1, 4, 4)), np.ones((16, 16))).astype(np.float32)
+    net = torch.nn.Sequential(torch.nn.AvgPool2d(16), torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    e = wb.explain(net, x, "lime", n_samples=150, n_segments=20)
+    assert "SLIC" in e.settings["segments"]
+    assert [8 < len(np.unique(values)) < 40 for values in e.values] == [True, True]
+    np.testing.assert_array_equal(e.replay(net).values, e.values)
+
+
+def test_the_replay_has_the_measured_fit_anew(mlp, clouds):
+    e = wb.explain(mlp, clouds.test[:2], "lime", n_samples=50)
+    assert e.settings["measured"] == ["fit", "segments"]
+    assert e.replay(mlp).settings == e.settings
+
+
+@pytest.mark.parametrize("n_samples", [1, 9, 97])
+def test_too_few_samples_are_refused(tiny, images, n_samples):
+    with pytest.raises(BadInput, match=f"n_samples is {n_samples} for 49 segments.*at least 98"):
+        wb.explain(tiny, images, "lime", n_samples=n_samples)
