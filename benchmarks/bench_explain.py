@@ -51,11 +51,11 @@ def resnet18() -> nn.Module:
 
 
 def summed(
-    forward: Callable, inputs: Any, target_ind: Any = None, additional_forward_args: Any = None
+    forward_fn: Callable, inputs: Any, target_ind: Any = None, additional_forward_args: Any = None
 ) -> Any:
     """Return the gradient of the sum of the outputs: the same bits as captum's list of scalars."""
     with torch.enable_grad():
-        return torch.autograd.grad(_run_forward(forward, inputs, target_ind).sum(), inputs)
+        return torch.autograd.grad(_run_forward(forward_fn, inputs, target_ind).sum(), inputs)
 
 
 def by_hand(

@@ -23,6 +23,12 @@ def test_the_index_is_where_the_compressed_model_stands():
     assert comparison(levels={"compressed": 0.94}).index("occlusion").value == pytest.approx(-0.2)
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "mass_moved"])
+def test_an_index_without_room_is_refused_whatever_the_unit(similarity):
+    index = comparison(levels={"references": 0.99}).index("occlusion", similarity)
+    assert np.isnan(index.value) and index.reason.startswith("no room")
+
+
 def test_the_table_has_a_row_a_method_and_similarity():
     table = comparison(methods=("occlusion", "saliency"), trained_on=["saliency"]).table()
     assert list(table.columns) == ["method", "similarity", "self", "sham", "compressed", "low", "high", "references",
@@ -146,6 +152,22 @@ def test_the_group_that_moved_is_named():
         comparison(), "similarities", "compressed", GROUP_0[:50], 0.5, ("occlusion", "cosine")
     ).verdict
     assert "for class 0" in c.verdict.reasons[0] and "for class 0" in " ".join(verdict.reasons)
+
+
+def test_a_group_that_is_hard_for_every_training_run_has_not_moved():
+    cosine = ("occlusion", "cosine")
+    c = changed(comparison(), "similarities", "compressed", GROUP_0[:50], 0.93, cosine)
+    assert c.verdict.word == MOVED_FOR_A_GROUP
+    for column in ("sham", "references"):
+        c = changed(c, "similarities", column, GROUP_0[:50], 0.93, cosine)
+    assert c.verdict.word == NO_SIGN
+
+
+def test_nor_has_one_whose_answers_no_run_keeps():
+    c = changed(comparison(), "kept", "compressed", GROUP_0[:40], False, "clean")
+    assert c.verdict.word == MOVED_FOR_A_GROUP
+    hard = changed(c, "kept", "references", GROUP_0[:40], False, "clean")
+    assert hard.verdict.word == NO_SIGN
 
 
 def test_the_sentence_holds_the_numbers_and_the_gains():

@@ -187,8 +187,8 @@ def test_a_callable_answers_another_class_for_every_input(few, classes, seed):
 
 
 def test_the_original_is_what_is_randomized(small, few):
-    tuned = wb.prune(small, 0.5)
-    assert same(cast(small, tuned, few).randomized, randomized(small.model, few, 0))
+    narrow = wb.prune(small, channels=0.5, how="channels")
+    assert same(cast(small, narrow, few).randomized, randomized(small.model, few, 0))
 
 
 def test_a_cast_knows_other_data(small, few):

@@ -353,7 +353,7 @@ def test_answers_that_make_no_sense_are_refused(function, words, wrap):
 
 
 def test_a_net_that_returns_no_tensor_is_refused():
-    with pytest.raises(BadInput, match="returned tuple for 4 inputs.*Wrap the model"):
+    with pytest.raises(BadInput, match=r"returned tuple for 4 inputs.*Wrap the model"):
         wb.explain(Function(lambda x: (x, x)), Z, "saliency")
 
 

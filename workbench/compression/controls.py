@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from torch import nn
 
+from .. import files
 from ..data.records import Data
+from ..zoo.holder import unwrap
 from .compressed import Compressed
 from .distillation import fine_tuned
 
@@ -37,4 +40,11 @@ def sham(compressed: Compressed, data: Data, *, verbose: bool = True) -> nn.Modu
     for step in compressed.steps:
         for round in range(len(step["epochs"])):
             net = fine_tuned(net, original, data, step, round, verbose=verbose)
+    net.recipe = {"sham_of": files.plain(compressed.steps)}
     return net
+
+
+def is_sham_of(model: Any, compressed: Any) -> bool:
+    """Whether a model was trained by :func:`sham` for this very compression."""
+    known = (getattr(unwrap(model), "recipe", None) or {}).get("sham_of")
+    return isinstance(compressed, Compressed) and known == files.plain(compressed.steps)

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..compression.compressed import Compressed
+from ..compression.controls import is_sham_of
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..explanation.door import explain
@@ -138,7 +139,7 @@ def compare(
         facts={
             "output": output, "margin": margin, "seed": seed, "labels": labels,
             "groups": "class" if groups is None else "group",
-            "controls_given": {"sham": sham is not None, "references": not isinstance(references, int)},
+            "controls_given": {"sham": sham is not None and not is_sham_of(sham, after), "references": not isinstance(references, int)},
             "notes": [*cast.notes, *skipped],
             **_sizes(cast, rows, data), **_asked(explained), **_history(before, after, cast, data),
             "seconds": time.perf_counter() - started,

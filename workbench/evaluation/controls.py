@@ -63,7 +63,7 @@ def _references(
             (),
             "The model has no recipe to train references from: pass references=[models], trained like it",
         )
-    if recipe["data_fingerprint"] != data.fingerprint:
+    if recipe.get("data_fingerprint") != data.fingerprint:
         return (
             (),
             "The model's recipe names other data: pass references=[models], or the data it was trained on",

@@ -247,6 +247,10 @@ def _methods(c: Comparison) -> list[str]:
         f"Gain over the best floor: on the first {len(c.merit['original']['deletion'][0])} rows, against a random order inside the input, the distance to the baseline, "
         "edges, the class mean, and the same method on a randomized model.",
     ]
+    if c.facts["report"]:
+        said.append(
+            "Milliseconds are those of the fastest of 30 interleaved calls on one thread; on a busy machine even they are unsure."
+        )
     said += [f"{method.replace('_', ' ')}: {flag}" for method, flag in c.facts["twin"].items()]
     said += [
         f"Completeness gap of {method.replace('_', ' ')} for the compressed model: median {100 * gap:.1f} % of the output's difference."

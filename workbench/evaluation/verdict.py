@@ -42,7 +42,7 @@ from dataclasses import dataclass, replace
 
 from .. import html
 from .intervals import holm
-from .margins import BELOW, CLEAR, OPEN, Group, Measured, capital, closed
+from .margins import BELOW, CLEAR, OPEN, ROUNDING, Group, Measured, capital, closed
 
 NO_SIGN = "no sign that it moved beyond retraining"
 MOVED = "moved"
@@ -194,7 +194,8 @@ def _moved_groups(groups: Sequence[Group]) -> list[Group]:
     """Return the groups below their margin: large enough, and by a test that was corrected for their number."""
     tested = [group for group in groups if group.n >= SMALLEST_GROUP]
     adjusted = holm([group.p for group in tested])
-    return [g for g, p in zip(tested, adjusted, strict=True) if p < GROUP_LEVEL and g.value < g.margin]
+    below = [g.value < g.margin - ROUNDING for g in tested]
+    return [g for g, p, low in zip(tested, adjusted, below, strict=True) if p < GROUP_LEVEL and low]
 
 
 def _conflict(similarity: str, behaviour: str) -> list[str]:

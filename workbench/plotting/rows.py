@@ -54,7 +54,12 @@ def _shares(ax: Any, data: Any) -> None:
 
 def _title(data: Any) -> str:
     every = np.concatenate(list(shares(data).values()))
-    return f"Every class has between {every.min():.1f} and {every.max():.1f} % of its split"
+    low, high = f"{every.min():.1f}", f"{every.max():.1f}"
+    return (
+        f"Every class has {low} % of its split"
+        if low == high
+        else f"A class has {low} to {high} % of its split"
+    )
 
 
 def alone(split: Any) -> np.ndarray:
