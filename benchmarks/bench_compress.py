@@ -38,7 +38,7 @@ def variants() -> tuple[dict[str, nn.Module], dict[str, dict[str, Any]]]:
 
 def timed(models: dict[str, nn.Module], n: int) -> dict[str, Timing]:
     """Time every model on a batch of ``n`` digits, one call of each in turn."""
-    x = torch.tensor(wb.load("mnist").test.x[:n])
+    x = torch.tensor(wb.load("mnist").test.x[:n]).clone(memory_format=torch.contiguous_format)
     laid_out = x.to(memory_format=torch.channels_last)
     with torch.no_grad():
         return interleave({name: _call(net, laid_out if name == LAID_OUT else x) for name, net in models.items()},

@@ -118,9 +118,10 @@ def measure() -> Table:
     """Time five methods on LeNet-5, and integrated gradients on a net of ResNet18's size."""
     data = wb.load("mnist")
     lenet5 = wb.build("lenet5", data)
+    digits = torch.tensor(data.test.x[:64]).clone(memory_format=torch.contiguous_format)  # one layout for all
     with threads(1):
         rows = [
-            compared("LeNet-5", lenet5, torch.tensor(data.test.x[:n]), method, repeats=7 if slow and n > 1 else 25)
+            compared("LeNet-5", lenet5, digits[:n], method, repeats=7 if slow and n > 1 else 25)
             for method, slow in (("saliency", False), ("input_x_gradient", False), ("integrated_gradients", True),
                                  ("grad_cam", False), ("occlusion", True))
             for n in (1, 64)
