@@ -164,7 +164,9 @@ def _seed_all(n: int) -> None:
 
     random.seed(n)
     np.random.seed(n % 2**32)
-    torch.manual_seed(n)
+    torch.default_generator.manual_seed(n)  # torch.manual_seed asks every backend, fifty times as long
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(n)
 
 
 def generator(*key: int) -> torch.Generator:

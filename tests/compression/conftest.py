@@ -6,6 +6,16 @@ import torch
 from torch import nn
 
 import workbench as wb
+from workbench.compression import measurement
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_timing():
+    """Time two calls instead of fifteen: these tests look at what is reported, not at how fast it is."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(measurement, "REPEATS", 2)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")

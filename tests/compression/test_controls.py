@@ -5,6 +5,7 @@ import torch
 
 import workbench as wb
 from workbench.compression import distillation
+from workbench.compression.controls import is_sham_of
 
 TINY = 1e-9  # of all weights: none
 
@@ -74,3 +75,10 @@ def test_the_original_comes_back_as_it_was(narrow, few, unchanged):
     with unchanged(narrow.model):
         first, second = sham(pruned, few), sham(pruned, few)
     assert same(first, second) and not first.training
+
+
+def test_a_sham_knows_of_which_compression_it_is(narrow, few):
+    small, other = (wb.prune(narrow, amount) for amount in (0.5, 0.6))
+    control = sham(small, few)
+    assert is_sham_of(control, small) and not is_sham_of(control, other)
+    assert not is_sham_of(narrow, small) and not is_sham_of(control, small.model)

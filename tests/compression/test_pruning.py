@@ -179,8 +179,8 @@ def test_channels_go_in_geometric_rounds(narrow, rounds):
     assert [shapes(net)["fc1"][0] for net in rounds] == [20, 10]
 
 
-@pytest.mark.parametrize("amount", [0.3, 0.9])
-def test_an_amount_finds_the_ratio_that_comes_nearest(narrow, amount):
+def test_an_amount_finds_the_ratio_that_comes_nearest(narrow):
+    amount = 0.8
     small = prune(narrow, amount, how="channels")
     ratio = small.steps[0]["channels"]
 

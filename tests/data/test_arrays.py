@@ -117,6 +117,7 @@ def test_given_splits_are_taken_as_given():
 def test_same_seed_same_splits():
     first, again, other = (wb.from_arrays(TABLE, THREE, seed=seed) for seed in (0, 0, 1))
     assert first.fingerprint == again.fingerprint != other.fingerprint
+    assert set(first.test.row_ids) != set(other.test.row_ids)
 
 
 @given(n=st.integers(12, 80), classes=st.integers(2, 4), seed=st.integers(0, 9))

@@ -85,7 +85,7 @@ def test_the_untrained_floor_is_the_same_method_with_the_same_settings(known, di
 
 
 def test_an_untrained_map_beats_a_random_order_of_all_pixels_but_not_the_best_floor(lenet, digits):
-    e = wb.explain(lenet, digits.test[:30], "integrated_gradients", n_steps=16)
+    e = wb.explain(lenet, digits.test[:20], "integrated_gradients", n_steps=8)
     untrained = e.replay(randomized(lenet.model, digits, seed=11))
     nonsense = replace(untrained, values=np.abs(untrained.values))
     blind = replace(e, values=np.random.default_rng(0).normal(size=e.values.shape).astype(np.float32))

@@ -14,7 +14,7 @@ import workbench as wb
 from workbench.errors import BadInput, UnknownName
 from workbench.explanation.score import OUTPUTS, batch_rows, class_scores
 
-Z = np.array([[2.0, 1.0, -1.0], [0.0, 3.0, 3.5], [-1.0, -1.0, 5.0], [9.0, 0.0, 0.0]], dtype=np.float32)
+Z = np.array([[-2.0, -1.0, -3.0], [0.0, 3.0, 3.5], [-1.0, -1.0, 5.0], [9.0, 0.0, 0.0]], dtype=np.float32)
 IDENTITY = linear(np.eye(3))
 CLASSES = [0, 2, 1, 2]
 
@@ -118,7 +118,7 @@ def test_an_unknown_output_is_answered_with_the_known():
 
 def test_without_a_target_the_class_is_the_models_own():
     e = wb.explain(IDENTITY, Z, "saliency")
-    assert e.target.tolist() == [0, 2, 2, 0]
+    assert e.target.tolist() == [1, 2, 2, 0]
     np.testing.assert_array_equal(e.output, Z.max(1))
 
 
@@ -333,10 +333,41 @@ def test_a_batch_of_gradients_is_never_larger_than_asked_for(method):
 
 # models that misbehave
 
+
+class Writing(torch.nn.Module):
+    """A net that writes into what it is given."""
+
+    def forward(self, x):
+        return x.mul_(2).add_(1)
+
+
+@pytest.mark.parametrize(
+    "method", ["saliency", "integrated_gradients", "smooth_grad", "occlusion", "exact_shapley", "lime"]
+)
+def test_a_model_that_writes_into_its_inputs_is_explained_like_any_other(method):
+    x = torch.tensor(Z)
+    e = wb.explain(Writing(), x, method)
+    other = wb.explain(Function(lambda x: x * 2 + 1), Z, method)
+    np.testing.assert_array_equal(e.values, other.values)
+    np.testing.assert_array_equal(e.inputs, Z)
+    np.testing.assert_array_equal(x, Z)
+
+
+def test_a_callable_that_writes_into_its_inputs_is_explained_like_any_other():
+    def model(x):
+        x *= 2
+        return x
+
+    x = Z.copy()
+    e = wb.explain(model, x, "occlusion")
+    np.testing.assert_array_equal(e.values, wb.explain(lambda x: 2 * x, Z, "occlusion").values)
+    np.testing.assert_array_equal(x, Z)
+
+
 ANSWERS = {
-    "rows lost": (lambda x: x[:-1], r"returned \(3, 3\) for 4 inputs"),
-    "an axis too many": (lambda x: x[:, :, None], r"returned \(4, 3, 1\) for 4 inputs"),
-    "one number": (lambda x: x.sum(), r"returned \(\) for 4 inputs"),
+    "rows lost": (lambda x: x[:-1], r"returned \(4, 3\) for a batch of 5"),
+    "an axis too many": (lambda x: x[:, :, None], r"returned \(5, 3, 1\) for a batch of 5"),
+    "one number": (lambda x: x.sum(), r"returned \(\) for a batch of 5"),
     "NaN": (lambda x: x * np.nan, "outputs hold NaN or infinite"),
     "infinity": (
         lambda x: x / 0 if isinstance(x, torch.Tensor) else x * np.inf,
@@ -353,7 +384,7 @@ def test_answers_that_make_no_sense_are_refused(function, words, wrap):
 
 
 def test_a_net_that_returns_no_tensor_is_refused():
-    with pytest.raises(BadInput, match=r"returned tuple for 4 inputs.*Wrap the model"):
+    with pytest.raises(BadInput, match=r"returned tuple for a batch of \d+.*Wrap the model"):
         wb.explain(Function(lambda x: (x, x)), Z, "saliency")
 
 

@@ -104,6 +104,14 @@ def test_int8_weights_and_scales_count():
     layer = dict(again.named_modules())["2"]
     layer.set_weight_bias(layer.weight(), layer.bias() + 1)
     assert fingerprint(again) != fingerprint(int8)
+    wider = convert(net, x)
+    layer = dict(wider.named_modules())["2"]
+    weight = layer.weight()
+    scales, zeros = weight.q_per_channel_scales() * 2, weight.q_per_channel_zero_points()
+    layer.set_weight_bias(
+        torch._make_per_channel_quantized_tensor(weight.int_repr(), scales, zeros, 0), layer.bias()
+    )
+    assert fingerprint(wider) != fingerprint(int8)
 
 
 @pytest.mark.parametrize("kind", [LogisticRegression, DecisionTreeClassifier], ids=lambda k: k.__name__)

@@ -218,6 +218,7 @@ def _labels(groups: Sequence[Any] | None, data: Data) -> list[str]:
 def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the methods with their options, and notes on those of the default that cannot explain the models."""
     if asked is not None:
+        asked = [asked] if isinstance(asked, str) else asked
         options = (
             dict(asked) if isinstance(asked, Mapping) else {name: SIGNED.get(name, {}) for name in asked}
         )

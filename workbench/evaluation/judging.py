@@ -135,7 +135,7 @@ def evaluate(
         )
     if not np.isfinite(e.values).all():
         raise BadInput("The values hold NaN or infinite numbers", "finite values", "Look at e.flags")
-    chosen = [_look_up(name) for name in metrics]
+    chosen = [_look_up(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
     with untouched(unwrap(model)) as lent, seeded(seed):
         output = "raw" if e.settings["output"] == "raw" else "probability"
         score = Score(lent, output, forward_kwargs=e.settings.get("forward_kwargs"))

@@ -83,7 +83,7 @@ def doubt(changed: int, *, noun: str = "inputs", worst: str = "", more: Sequence
     The 8 digits whose answer changed, and class 9;
     maps are evidence about behaviour near these inputs, not proof of reasoning.
     """
-    many = f"the {changed:,} {noun}" if changed > 1 else f"the one of the {noun}"
+    many = f"the {changed:,} {noun}" if changed > 1 else f"the one among the {noun}"
     answers = f"{many} whose answer changed" if changed else ""
     named = ", and ".join(part for part in (answers, worst) if part)
     return closed("; ".join(part for part in (named, *more, LIMIT) if part))

@@ -163,8 +163,8 @@ def _explain_rows(
                   forward_kwargs=common.get("forward_kwargs"), batch_size=common.get("batch_size"))  # fmt: skip
     space = Space(x.to(score.device), baselines=common.get("baselines"), background=common.get("background"),
                   feature_mask=common.get("feature_mask"))  # fmt: skip
-    output = _aimed(score, space.x, target)
-    base = _base_values(score, space)
+    output = _aimed(score, space, target)
+    base = score.of_absent(marginal=space.background is not None)
     values, facts = _call(entry, score, space, common, options)
     difference = (output - base).numpy(force=True)
     promised = entry.complete and "noise" not in common and options.get("multiply_by_inputs", True)
@@ -220,7 +220,9 @@ def _noise(noise: dict) -> dict:
 
 
 def _signed(entry: Method, settings: dict) -> bool:
-    return entry.signed or settings.get("abs") is False or settings.get("relu") is False
+    """Tell whether signs mean something, which an option may have decided."""
+    folded = [settings[name] for name in ("abs", "relu") if name in settings]
+    return not any(folded) if folded else entry.signed
 
 
 def _rows(inputs: Any, model: Any) -> tuple[torch.Tensor, np.ndarray]:
@@ -258,21 +260,11 @@ def _rows(inputs: Any, model: Any) -> tuple[torch.Tensor, np.ndarray]:
     return copied(array), np.asarray(ids)
 
 
-def _aimed(score: Score, x: torch.Tensor, target: Any) -> torch.Tensor:
+def _aimed(score: Score, space: Space, target: Any) -> torch.Tensor:
     try:
-        return score.aim(x, target)
+        return score.aim(space.x, target, space.absent)
     except WorkbenchError:
         raise
     except (RuntimeError, TypeError, ValueError, LookupError) as problem:
-        raise BadInput(f"The model failed on inputs of shape {tuple(x.shape)} ({problem})",
+        raise BadInput(f"The model failed on inputs of shape {tuple(space.x.shape)} ({problem})",
                        "inputs that its forward takes", "Check the shape, or pass forward_kwargs=") from problem  # fmt: skip
-
-
-@torch.no_grad()
-def _base_values(score: Score, space: Space) -> torch.Tensor:
-    """Return the scalar of "everything absent", ``(n,)``; one baseline for all rows is evaluated once."""
-    if space.background is not None:
-        return torch.stack([score.of_one(row, space.n) for row in space.background]).mean(0)
-    if space.baselines.stride(0) == 0 or space.n == 1:
-        return score.of_one(space.baselines[0], space.n)
-    return score.evaluate(space.baselines)

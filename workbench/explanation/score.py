@@ -61,6 +61,7 @@ class Score:
         self.unequal = [0]
         self.output, self.forward_kwargs, self.batch_size = output, forward_kwargs or {}, batch_size or 0
         self.target = self.rival = torch.empty(0, dtype=torch.long)
+        self.absent = torch.empty(0)
         self.counter = [0]
         self.flags: dict[str, str] = {}
 
@@ -75,9 +76,16 @@ class Score:
         score.target, score.rival = self.target[rows], self.rival[rows]
         return score
 
-    def of_one(self, x: torch.Tensor, n: int) -> torch.Tensor:
-        """Return the scalar of a single input for the class of each row, ``(n,)``."""
-        return OUTPUTS[self.output](self.scores(x[None]).expand(n, -1), self.target, self.rival)
+    def of_absent(self, marginal: bool) -> torch.Tensor:
+        """Return the scalar of "everything absent" for the class of each row, ``(n,)``.
+
+        One baseline for all rows, one for each, or with ``marginal`` the mean over background rows.
+        """
+        n = len(self.target)
+        if not marginal:
+            return OUTPUTS[self.output](self.absent.expand(n, -1), self.target, self.rival)
+        each = [OUTPUTS[self.output](z.expand(n, -1), self.target, self.rival) for z in self.absent]
+        return torch.stack(each).mean(0)
 
     @property
     def device(self) -> torch.device:
@@ -85,14 +93,17 @@ class Score:
         first = next(self.model.parameters(), None) if isinstance(self.model, nn.Module) else None
         return first.device if first is not None else torch.device("cpu")
 
-    def aim(self, x: torch.Tensor, target: Any = None) -> torch.Tensor:
+    def aim(self, x: torch.Tensor, target: Any = None, absent: torch.Tensor | None = None) -> torch.Tensor:
         """Fix the classes that are explained, from one forward of the inputs; return the output ``(n,)``.
 
-        ``target=None`` is the class the model itself predicts. The runner-up is fixed here too.
+        ``target=None`` is the class the model itself predicts. The runner-up is fixed here too. Rows that
+        stand for "everything absent" go through the same forward, for :meth:`of_absent`.
         """
         self.batch_size = self.batch_size or batch_rows(x)
+        rows = x if absent is None else torch.cat([x, absent])
         with torch.no_grad():
-            z = torch.cat([self.scores(part) for part in x.split(self.batch_size)])
+            z = torch.cat([self.scores(part) for part in rows.split(self.batch_size)])
+        z, self.absent = z[: len(x)], z[len(x) :]
         if not torch.isfinite(z).all():
             raise BadInput("The model's outputs hold NaN or infinite values", "finite scores for these inputs",
                            "Look at the model's weights and at the range of the inputs")  # fmt: skip
@@ -124,6 +135,7 @@ class Score:
     def scores(self, x: torch.Tensor) -> torch.Tensor:
         """Return the model's raw scores ``(m, class)``."""
         self.counter[0] += len(x)
+        x = x.clone()  # A model may write into what it is given.
         if isinstance(self.model, nn.Module):
             z = self.model(x, **self.forward_kwargs)
             if self.uses_twin:
@@ -132,7 +144,7 @@ class Score:
             z = torch.as_tensor(_estimate(self.model, x.detach().cpu().numpy()), dtype=torch.float32)
         if not isinstance(z, torch.Tensor) or z.ndim not in (1, 2) or len(z) != len(x):
             got = tuple(z.shape) if isinstance(z, torch.Tensor) else type(z).__name__
-            raise BadInput(f"The model returned {got} for {len(x)} inputs", "scores of shape (n, class)",
+            raise BadInput(f"The model returned {got} for a batch of {len(x)}", "scores of shape (n, class)",
                            "Wrap the model in a function that returns them")  # fmt: skip
         return z if z.ndim == 2 else z[:, None]
 

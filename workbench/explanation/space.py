@@ -51,6 +51,13 @@ class Space:
         return space
 
     @property
+    def absent(self) -> torch.Tensor:
+        """The rows that stand for "everything absent": the background, or the baselines, once if all are equal."""
+        if self.background is not None:
+            return self.background
+        return self.baselines[:1] if self.baselines.stride(0) == 0 or self.n == 1 else self.baselines
+
+    @property
     def spatial(self) -> bool:
         """Whether the last two axes are rows and columns of an image."""
         return self.x.ndim == 4

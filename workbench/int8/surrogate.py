@@ -53,7 +53,8 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
     Parameters
     ----------
     int8_module
-        From :func:`~workbench.int8.conversion.convert`, or any FX-converted model of the same layers.
+        From :func:`~workbench.int8.conversion.convert`, or any FX-converted model of the same layers, or a
+        record that holds one.
 
     Returns
     -------
@@ -78,6 +79,8 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
     >>> bool(torch.autograd.grad(surrogate(x).sum(), x)[0].any())
     True
     """
+    if not isinstance(int8_module, nn.Module):  # what holds a model is taken as well
+        int8_module = getattr(int8_module, "model", int8_module)
     if not is_int8(int8_module):
         raise BadInput(f"A {type(int8_module).__name__} without int8 layers has no twin", "an int8 model",
                        "Use the model itself: it has gradients of its own")  # fmt: skip

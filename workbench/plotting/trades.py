@@ -92,5 +92,6 @@ def distributions(weights: dict[str, np.ndarray], notes: Sequence[str]) -> Figur
             ax.annotate(note, (0, 1.02), xycoords="axes fraction", fontsize=8)
             ax.set(xlabel="weight", yscale="log")
             ax.xaxis.set_major_locator(MaxNLocator(3))
+            ax.yaxis.set_major_formatter("{x:,.0f}")
         axes[0, 0].set_ylabel("how many")
     return fig

@@ -70,7 +70,7 @@ def build(name: str, data: Data, *, seed: int = 0, **sizes: Any) -> Any:
     >>> import workbench as wb
     >>> net = wb.build("lenet5", wb.load("mnist"), hidden=100)
     >>> sum(p.numel() for p in net.parameters())
-    106730
+    106680
     """
     if name not in _BUILDERS:
         raise unknown("model", name, _BUILDERS)

@@ -83,11 +83,11 @@ def _digest(model: nn.Module, state: list[tuple[str, Any]]) -> str:
     return digest.hexdigest()
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: Any) -> Any:
     if not isinstance(value, torch.Tensor):
         return repr(value).encode()
     if not value.is_quantized:
-        return value.detach().cpu().contiguous().numpy().tobytes()
+        return value.detach().cpu().contiguous().numpy()  # hashed where it lies, not copied
     per_channel = value.qscheme() in (torch.per_channel_affine, torch.per_channel_symmetric)
     scale = value.q_per_channel_scales().numpy() if per_channel else np.array(value.q_scale())
     return value.int_repr().numpy().tobytes() + scale.tobytes()
