@@ -80,12 +80,14 @@ every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 
 @every_change
+@pytest.mark.filterwarnings("ignore:Full backward hook")
 def test_a_model_comes_back_as_it_was(unchanged, net, change):
     with unchanged(net), state.untouched(net) as lent:
         change(lent)
 
 
 @every_change
+@pytest.mark.filterwarnings("ignore:Full backward hook")
 def test_a_model_comes_back_as_it_was_after_an_error(unchanged, net, change):
     with pytest.raises(ZeroDivisionError), unchanged(net), state.untouched(net) as lent:
         change(lent)

@@ -225,6 +225,18 @@ def test_what_has_no_gradient_is_refused_with_what_can(clouds, method):
             wb.explain(model, clouds.test[:2], method)
 
 
+@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "integrated_gradients", "smooth_grad"])
+def test_a_net_that_breaks_the_chain_of_gradients_is_refused_with_what_can(method):
+    through_numpy = Function(lambda x: torch.tensor(x.detach().numpy() ** 2))
+    constant = Function(lambda x: torch.ones(len(x), 2, requires_grad=True) * 2)
+    for net in (through_numpy, constant):
+        with pytest.raises(NotExplainable, match="no gradient with respect to the inputs") as refused:
+            wb.explain(net, X, method)
+        can = set(refused.value.todo.removeprefix("These can: ").split(", "))
+        assert can >= {"exact_shapley", "kernel_shap", "lime", "occlusion"}
+        assert not can & {"saliency", "grad_cam", method}
+
+
 @pytest.mark.parametrize(
     "noise", [{"stdev": 0.1, "sd": 2}, {"n_samples": 0}, {"n_samples": 2.5}, {"stdev": 0}], ids=str
 )

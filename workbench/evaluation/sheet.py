@@ -198,12 +198,23 @@ def _similarities(c: Comparison) -> list[dict[str, Any]]:
             else "the model"
         )
         name = f"{method.replace('_', ' ')} of {on}" + (" (primary)" if primary else "")
-        index = c.index(method)
-        placed = f"index {index.value:.2f}" if np.isfinite(index.value) else index.reason.partition(":")[0]
+        placed = _index(c.index(method))
         rows.append(_line(name, _similar(columns["self"]), _similar(columns["sham"]), short(interval.value),
                           _similar(columns["references"]), f"{short(interval.low)} to {short(interval.high)}",
                           f"{_read(c.primary)}; {placed}" if primary else f"secondary; {placed}"))  # fmt: skip
     return rows
+
+
+def _index(index: Interval) -> str:
+    """Return an index with its interval over inputs and runs, or why there is none."""
+    if not np.isfinite(index.value):
+        return index.reason.partition(":")[0]
+    between = (
+        f" ({index.low:.2f} to {index.high:.2f})"
+        if np.isfinite(index.low) and np.isfinite(index.high)
+        else ""
+    )
+    return f"index {index.value:.2f}{between}"
 
 
 def _merits(c: Comparison) -> list[dict[str, Any]]:

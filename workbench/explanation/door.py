@@ -17,12 +17,14 @@ from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
 from . import checks
 from .gradients import smoothed
-from .registry import Method, look_up, require
+from .registry import Method, look_up, refusal, require
 from .result import Explanation
 from .score import Score
 from .space import Space, copied
 
 NOISE = {"n_samples": 50, "stdev": 0.1}
+# What torch says where a model, such as a wrapper around numpy, breaks the chain of gradients.
+NO_GRADIENT = ("does not require grad", "appears to not have been used in the graph")
 
 
 def explain(
@@ -199,10 +201,16 @@ def _call(entry: Method, score: Score, space: Any, common: dict, options: dict) 
     def function(score: Score, space: Any) -> Any:
         return entry.function(score, space, **keywords)
 
-    if "noise" in common:
-        answer: Any = smoothed(function, score, space, seed=common["seed"], **_noise(common["noise"]))
-    else:
-        answer = function(score, space)
+    try:
+        if "noise" in common:
+            answer: Any = smoothed(function, score, space, seed=common["seed"], **_noise(common["noise"]))
+        else:
+            answer = function(score, space)
+    except RuntimeError as problem:
+        if not any(words in str(problem) for words in NO_GRADIENT):
+            raise
+        raise refusal(entry, ["its outputs have no gradient with respect to the inputs"], score.artifact,
+                      "image" if space.spatial else "table", lacks="gradient") from problem  # fmt: skip
     values, facts = answer if isinstance(answer, tuple) else (answer, {})
     measured = [name for name in facts if name not in options and name not in ("layer",)]
     return values.detach().to(torch.float32).numpy(force=True).copy(), {**facts, "measured": measured}

@@ -152,10 +152,21 @@ def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
 def require(entry: Method, model: Any, kind: str | None) -> None:
     """Raise :class:`~workbench.errors.NotExplainable` with the remedy if the method cannot explain this model."""
     if reasons := obstacles(entry, model, kind):
-        can = [m.name for m in table().values() if m.scope == entry.scope and not obstacles(m, model, kind)]
-        raise NotExplainable(f"{entry.name} cannot explain this model: {'; '.join(reasons)}",
-                             f"{entry.name} needs {' and '.join(NEEDS[n] for n in sorted(entry.needs))}",
-                             f"These can: {', '.join(sorted(can)) or 'none'}")  # fmt: skip
+        raise refusal(entry, reasons, model, kind)
+
+
+def refusal(
+    entry: Method, reasons: Iterable[str], model: Any, kind: str | None, lacks: str = ""
+) -> NotExplainable:
+    """Return the error that says why a method cannot explain a model, and which methods can.
+
+    ``lacks`` is a need that only turned out to be missing when the method ran.
+    """
+    can = [m.name for m in table().values()
+           if m.scope == entry.scope and lacks not in m.needs and not obstacles(m, model, kind)]  # fmt: skip
+    return NotExplainable(f"{entry.name} cannot explain this model: {'; '.join(reasons)}",
+                          f"{entry.name} needs {' and '.join(NEEDS[n] for n in sorted(entry.needs))}",
+                          f"These can: {', '.join(sorted(can)) or 'none'}")  # fmt: skip
 
 
 def methods(model: Any = None, data: Data | Split | None = None) -> pd.DataFrame:
