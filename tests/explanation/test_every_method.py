@@ -12,6 +12,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.errors import BadInput
+from workbench.explanation.registry import look_up
 
 every_method = pytest.mark.parametrize("method", METHODS)
 every_local_method = pytest.mark.parametrize("method", LOCAL)
@@ -147,7 +148,12 @@ def test_a_replay_gives_the_same_values(tiny, images, method):
 @pytest.mark.parametrize("option", ["baselines", "background"])
 def test_a_replay_keeps_targets_and_arrays(tiny, images, method, option):
     rows = images[::-1].copy() if option == "baselines" else images[:2]
+    if option in look_up(method).ignores:
+        with pytest.raises(BadInput, match=f"{method} was given {option}=an array"):
+            ask(method, tiny, images, **{option: rows})
+        rows = None
     e = ask(method, tiny, images, target=[3, 1, 4, 1, 5], output="centred_logit", **{option: rows})
+    assert ("marginal" in e.estimand) == (option == "background" and rows is not None)
     assert differences(e, e.replay(tiny)) == []
     assert e.target.tolist() == [3, 1, 4, 1, 5]
 
@@ -164,9 +170,9 @@ def test_another_model_is_said(tiny, digits, images, method):
 
 @every_method
 def test_what_is_saved_comes_back(tmp_path, tiny, digits, method):
-    e = ask(method, tiny, digits.test[:3], baselines=digits.test.x[3:6], data=digits) if method in LOCAL else (
-        ask(method, tiny, None, data=digits)
-    )  # fmt: skip
+    rows = digits.test[:3] if method in LOCAL else None
+    own = {} if "baselines" in look_up(method).ignores else {"baselines": digits.test.x[3:6]}
+    e = ask(method, tiny, rows, data=digits, **own)
     loaded = wb.Explanation.load(e.save(tmp_path / "e.safetensors"))
     assert differences(e, loaded, but=()) == []
     assert loaded.fingerprint == e.fingerprint

@@ -123,7 +123,7 @@ def explain(
         result = part(entry, model, inputs, target, common, options)
     settings = {**common, **options, **result.pop("facts")}
     return Explanation(
-        **{**result, "flags": flags | result["flags"]}, method=method, estimand=entry.estimand, signed=_signed(entry, settings),
+        **{**result, "flags": flags | result["flags"]}, method=method, estimand=_estimand(entry, common), signed=_signed(entry, settings),
         settings=settings, model_fingerprint=fingerprint(model), seconds=time.perf_counter() - started,
         feature_names=data.feature_names if data else (), class_names=data.class_names if data else (),
     )  # fmt: skip
@@ -131,9 +131,10 @@ def explain(
 
 def _common(entry: Method, common: dict[str, Any]) -> dict[str, Any]:
     """Refuse a common argument that this method would ignore; leave out those that were not given."""
-    for name in ("layer", "shared_draws"):
-        if common[name] is not None and not entry.takes(name):
-            raise BadInput(f"{entry.name} was given {name}={common[name]!r}", f"no {name}: the method has no use for it",
+    without = [name for name in ("layer", "shared_draws") if not entry.takes(name)]
+    for name in [*without, *sorted(entry.ignores)]:
+        if common[name] is not None:
+            raise BadInput(f"{entry.name} was given {name}={_short(common[name])}", f"no {name}: the method has no use for it",
                            "Leave it out")  # fmt: skip
     if common["noise"] is not None and ("gradient" not in entry.needs or entry.takes("seed")):
         raise BadInput(
@@ -147,6 +148,15 @@ def _common(entry: Method, common: dict[str, Any]) -> dict[str, Any]:
         for name, value in common.items()
         if value is not None
     }
+
+
+def _estimand(entry: Method, common: dict[str, Any]) -> str:
+    marginal = "; marginal: the mean over what background rows put in place of absent features"
+    return entry.estimand + (marginal if "background" in common else "")
+
+
+def _short(value: Any) -> str:
+    return repr(value) if np.ndim(getattr(value, "x", value)) == 0 else "an array"
 
 
 def _array(value: Any) -> Any:

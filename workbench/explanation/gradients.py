@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from ..state import generator
-from .registry import method
+from .registry import ABSENCE, method
 from .score import Score
 from .space import Space
 
 
-@method("saliency", needs={"gradient"}, signed=False, cost="1 and its gradient",
+@method("saliency", ignores=ABSENCE, needs={"gradient"}, signed=False, cost="1 and its gradient",
         estimand="how fast the output changes with each feature, here, in either direction",
         paper="Simonyan, Vedaldi and Zisserman 2014",
         misleads="Where the output is flat the gradient is zero although the feature matters (saturation); it is noisy.")  # fmt: skip
@@ -28,7 +28,7 @@ def saliency(score: Score, inputs: Space, *, abs: bool = True) -> torch.Tensor:
     return _by_captum(Saliency, score, inputs, abs=abs)
 
 
-@method("input_x_gradient", needs={"gradient"}, signed=True, cost="1 and its gradient",
+@method("input_x_gradient", ignores=ABSENCE, needs={"gradient"}, signed=True, cost="1 and its gradient",
         estimand="the first-order effect of setting each feature to zero",
         paper="Shrikumar, Greenside, Shcherbina and Kundaje 2016",
         misleads="Exact only for linear models; a feature whose value is zero gets zero, whatever it means.")  # fmt: skip
@@ -39,7 +39,7 @@ def input_x_gradient(score: Score, inputs: Space) -> torch.Tensor:
     return _by_captum(InputXGradient, score, inputs)
 
 
-@method("integrated_gradients", needs={"gradient"}, signed=True, complete=True, cost="n_steps and their gradients",
+@method("integrated_gradients", ignores={"feature_mask"}, needs={"gradient"}, signed=True, complete=True, cost="n_steps and their gradients",
         estimand="each feature's share of the output's difference to the baseline, along the straight path",
         paper="Sundararajan, Taly and Yan 2017",
         misleads="The path leaves the data; another baseline gives another answer; features equal to the baseline get zero.")  # fmt: skip
@@ -57,7 +57,7 @@ def integrated_gradients(score: Score, inputs: Space, *, n_steps: int = 50,
     return torch.stack([one(row.expand(inputs.x.shape)) for row in inputs.background]).mean(0)
 
 
-@method("smooth_grad", needs={"gradient"}, signed=True, cost="n_samples and their gradients",
+@method("smooth_grad", ignores=ABSENCE, needs={"gradient"}, signed=True, cost="n_samples and their gradients",
         estimand="the mean gradient in a Gaussian neighbourhood of the input",
         paper="Smilkov, Thorat, Kim, Viégas and Wattenberg 2017",
         misleads="It averages over inputs that the model may never meet; the width of the noise decides what is seen.")  # fmt: skip

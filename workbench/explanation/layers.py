@@ -8,12 +8,12 @@ import torch
 from torch.nn import functional as F
 
 from ..errors import BadInput
-from .registry import method
+from .registry import ABSENCE, method
 from .score import Score
 from .space import Space
 
 
-@method("grad_cam", needs={"gradient", "convolution", "image"}, signed=False, cost="1 and its gradient",
+@method("grad_cam", ignores=ABSENCE, needs={"gradient", "convolution", "image"}, signed=False, cost="1 and its gradient",
         estimand="where the channels of a layer that speak for the output are active, coarsely",
         paper="Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra 2017",
         misleads="Coarse: one value a cell of the layer, upsampled; rectified, it hides what speaks against.")  # fmt: skip
@@ -38,7 +38,7 @@ def grad_cam(score: Score, inputs: Space, *, layer: str | None = None, relu: boo
     return _upsampled(values, inputs, upsample), {"layer": name}
 
 
-@method("activation", needs={"layers", "image"}, signed=True, cost="1",
+@method("activation", ignores=ABSENCE, needs={"layers", "image"}, signed=True, cost="1",
         estimand="how active a layer is at each place, whatever the output",
         paper="Zeiler and Fergus 2014; Bau, Zhou, Khosla, Oliva and Torralba 2017",
         misleads="Says what the layer responds to, not whether the output depends on it; it knows no class.")  # fmt: skip

@@ -9,7 +9,7 @@ from .score import Score
 from .space import Space
 
 
-@method("occlusion", needs={"batch"}, signed=True, cost="a forward a window",
+@method("occlusion", ignores={"feature_mask"}, needs={"batch"}, signed=True, cost="a forward a window",
         estimand="what the output loses when a window is replaced by the baseline, averaged over the windows",
         paper="Zeiler and Fergus 2014",
         misleads="A hidden window is an input of another kind; what two windows hold twice is missed; the size decides.")  # fmt: skip

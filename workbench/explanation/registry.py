@@ -26,6 +26,9 @@ NEEDS = {
     "image": "images",
 }
 COMMON = ("layer", "seed", "shared_draws")
+ABSENCE = frozenset(
+    {"baselines", "background", "feature_mask"}
+)  # what stands for "absent", and what goes together
 _METHODS: dict[str, Method] = {}
 
 
@@ -45,6 +48,8 @@ class Method:
         Whether its values promise to sum to the output minus the base value.
     scope
         "local" (one explanation an input) or "global" (one a model).
+    ignores
+        Common arguments that it has no use for, and refuses.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Method:
     cost: str
     complete: bool
     scope: str
+    ignores: frozenset[str] = frozenset()
 
     @property
     def options(self) -> dict[str, Any]:
@@ -82,7 +88,8 @@ class Method:
 
 
 def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, paper: str, misleads: str = "not stated",
-           cost: str = "not stated", complete: bool = False, scope: str = "local") -> Callable:  # fmt: skip
+           cost: str = "not stated", complete: bool = False, scope: str = "local",
+           ignores: Iterable[str] = ()) -> Callable:  # fmt: skip
     """Enter a function in the table of methods.
 
     The function is ``f(score, inputs, *, options...) -> values``: ``score`` is the scalar that is explained
@@ -104,6 +111,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
         Whether the values promise to sum to output minus base value; then ``delta`` and the gap are checked.
     scope
         "local", or "global" for a view of the model itself (``inputs`` is then None).
+    ignores
+        Out of "baselines", "background", "feature_mask": what the method has no use for, and so refuses.
 
     Examples
     --------
@@ -119,7 +128,17 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
 
     def enter(function: Callable) -> Callable:
         _METHODS[name] = Method(
-            name, function, frozenset(needs), signed, estimand, paper, misleads, cost, complete, scope
+            name,
+            function,
+            frozenset(needs),
+            signed,
+            estimand,
+            paper,
+            misleads,
+            cost,
+            complete,
+            scope,
+            frozenset(ignores),
         )
         return function
 

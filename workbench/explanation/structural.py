@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from ..errors import BadInput, unknown
-from .registry import method
+from .registry import ABSENCE, method
 from .score import Score
 from .space import Space
 
 
-@method("weights", needs={"layers"}, signed=True, scope="global", cost="none",
+@method("weights", ignores=ABSENCE, needs={"layers"}, signed=True, scope="global", cost="none",
         estimand="the weights of one layer, as they are",
         paper="Zeiler and Fergus 2014 (filters of a first convolution)",
         misleads="A large weight on an input that never varies does nothing; only a first layer can be read directly.")  # fmt: skip

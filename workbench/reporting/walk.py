@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from .. import files
 from ..compression.compressed import Compressed
 from ..compression.controls import sham
@@ -160,13 +162,21 @@ def report(data: str = "mnist", model: str = "lenet5", *, fast: bool = False, ou
     ------
     RunFailed
         A cell raised or a kernel died; what was done is kept.
+    UnknownName
+        No such data set or model.
     BadInput
-        A parameter that no notebook has.
+        A parameter that no notebook has, or a model that is no network.
     """
     from . import page
     from . import parameters as declared
     from .execution import notebook_path, read_notebook
 
+    if not isinstance(build(model, load(data)), nn.Module):
+        raise BadInput(
+            f"{model} is a glass box",
+            "a network: the walk prunes and quantizes it",
+            "Choose lenet5, lenet300 or mlp",
+        )
     chosen = {"data_name": data, "model_name": model, **parameters}
     plans = {}
     for name in NOTEBOOKS:
