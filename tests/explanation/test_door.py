@@ -144,7 +144,10 @@ OPTIONS = {
     "half a batch": ({"batch_size": 2.5}, "batch_size is 2.5"),
     "no seed": ({"seed": None}, "seed is None"),
     "a word as seed": ({"seed": "x"}, "seed is 'x'"),
-    "shared draws where none are": ({"shared_draws": True}, "integrated_gradients was given shared_draws=True"),
+    "shared draws where none are": (
+        {"shared_draws": True},
+        "integrated_gradients was given shared_draws=True",
+    ),
     "a baseline of another size": ({"baselines": [1.0, 2, 3]}, r"baselines has shape \(3,\)"),
     "a background of another size": ({"background": np.ones((4, 3))}, r"background has shape \(4, 3\)"),
     "no background": ({"background": np.ones((0, 2))}, r"background has shape \(0, 2\)"),
