@@ -57,6 +57,18 @@ class Fitted(Holder):
     def _beside(self) -> dict[str, list[float]]:
         return self.history
 
+    def whole(self) -> Any:
+        """Return the model, but only of a training that was not cut short: half a control is none.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The training was interrupted.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return self.model
+
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {values[-1]:.3f}" for name, values in self.history.items() if values)
         state = "interrupted" if self.interrupted else "trained"

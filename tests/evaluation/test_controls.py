@@ -19,6 +19,21 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "references"
 
 
+@pytest.fixture
+def stopped(monkeypatch):
+    """The stop button, pressed in the second epoch of whatever trains."""
+    from workbench.training import _Loop
+
+    epoch = _Loop.epoch
+
+    def pressed(loop):
+        if loop.step:
+            raise KeyboardInterrupt
+        return epoch(loop)
+
+    monkeypatch.setattr(_Loop, "epoch", pressed)
+
+
 @pytest.fixture(scope="module")
 def few(digits):
     return digits.subset(train=300, valid=30, test=100)
@@ -39,6 +54,23 @@ def cast(before, after, data, references=0, sham=None):
 
 
 # references
+
+
+@pytest.mark.filterwarnings("ignore:Interrupted")
+def test_a_reference_that_was_cut_short_is_neither_used_nor_cached(small, few, cache, stopped):
+    with pytest.raises(KeyboardInterrupt):
+        reference(small.model.spec, small.model.recipe, few, 0, verbose=False)
+    assert not list(cache.glob("*.safetensors"))
+
+
+@pytest.mark.filterwarnings("ignore:Interrupted")
+@pytest.mark.parametrize("made", ["the compressed model", "its sham"])
+def test_a_fine_tuning_that_was_cut_short_is_not_passed_off_as_whole(small, few, made, request):
+    options = {"data": few, "epochs": 2, "verbose": False}
+    whole = wb.prune(small, 0.5, **options)
+    request.getfixturevalue("stopped")
+    with pytest.raises(KeyboardInterrupt):
+        wb.sham(whole, few, verbose=False) if made == "its sham" else wb.prune(small, 0.5, **options)
 
 
 def test_a_reference_is_the_recipe_from_other_first_weights_and_another_seed(small, few):

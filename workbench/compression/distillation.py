@@ -44,7 +44,7 @@ def fine_tuned(model: nn.Module, original: nn.Module, data: Data | None, step: d
     terms = (distilled(original) if step["preserve"] == "behaviour" else cross_entropy,)
     options = {name: step[name] for name in ("lr", "batch_size", "augment")}
     return fit(model, data, epochs=epochs, seed=step["seed"] + round, terms=terms, after_step=after_step,
-               verbose=verbose, **options).model  # fmt: skip
+               verbose=verbose, **options).whole()  # fmt: skip
 
 
 def checked(preserve: Any) -> Any:

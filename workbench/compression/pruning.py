@@ -90,6 +90,8 @@ def prune(
         no layer that is not protected.
     UnknownName
         An unknown way, criterion, scope or layer.
+    KeyboardInterrupt
+        Stopped by hand: the given model is as it was, and nothing half-tuned is passed off as a result.
     """
     started, model = model, unwrap(model)
     step = _checked_step(

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from ..plotting.canvas import Figure
 
-COLUMNS = ("self", "sham", "compressed", "references", "randomized")
 SHOWN = ("original", "compressed", "trained on", "another run")
 PER_CENT = 100.0
 

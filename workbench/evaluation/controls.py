@@ -6,13 +6,14 @@ import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from .. import files
+from .. import files, training
 from ..compression.compressed import Compressed
 from ..compression.controls import sham
 from ..data.records import Data
@@ -21,6 +22,7 @@ from ..int8.conversion import is_int8
 from ..int8.shuffling import shuffled
 from ..state import generator, seeded
 from ..training import fit
+from ..zoo import networks
 from ..zoo.catalogue import from_spec
 from ..zoo.holder import unwrap
 from ..zoo.storage import load_model, save
@@ -85,7 +87,7 @@ def reference(spec: dict, recipe: dict, data: Data, i: int, verbose: bool = True
         fresh = from_spec(spec)
     if not isinstance(fresh, nn.Module):
         return fit(fresh.set_params(**_reseeded(fresh, seed)), data).model
-    trained = fit(fresh, data, seed=seed, verbose=verbose, **options).model
+    trained = fit(fresh, data, seed=seed, verbose=verbose, **options).whole()
     save(trained, path)
     return trained
 
@@ -96,7 +98,8 @@ def _reseeded(estimator: Any, seed: int) -> dict[str, int]:
 
 def _key(spec: dict, options: dict, data: Data, seed: int) -> str:
     """Name a training run by everything that its bits depend on."""
-    facts = [spec, options, data.fingerprint, seed, torch.__version__, torch.get_num_threads()]
+    code = [files.sha256(Path(str(module.__file__)).read_bytes()) for module in (training, networks)]
+    facts = [spec, options, data.fingerprint, seed, torch.__version__, torch.get_num_threads(), code]
     return files.sha256(json.dumps(files.plain(facts), sort_keys=True).encode())[:32]
 
 
