@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ..errors import BadInput
-from .records import KINDS, Data, Split
+from .columns import numeric
+from .kinds import KINDS
+from .records import Data, Split
 
 _FRACTIONS = {"valid": 0.1, "test": 0.2}
 
@@ -73,8 +75,10 @@ def from_arrays(
         )
     clusters = np.arange(len(x)) if clusters is None else _clusters(clusters, len(x))
     positions = _stratified(y, clusters, seed) if splits is None else _given(splits, clusters)
+    names, codec = _feature_names(feature_names, kind, x), None
     if kind == "table":
-        x = _standardized(x, positions["train"])
+        codec = numeric(names, x, positions["train"])
+        x = codec.encoded(pd.DataFrame(x, columns=list(names)))
     elif x.min() < 0 or x.max() > 1:
         raise BadInput(f"Pixels run from {x.min():.3g} to {x.max():.3g}", "values in [0, 1]", "Divide by 255")
     mask = None if evidence is None else np.asarray(evidence, dtype=bool)
@@ -84,10 +88,8 @@ def from_arrays(
         part: Split(x[rows], y[rows], rows, clusters[rows], None if mask is None else mask[rows])
         for part, rows in positions.items()
     }
-    names = _feature_names(feature_names, kind, x)
-    columns = {column: [i] for i, column in enumerate(names)} if kind == "table" else None
     return Data(name, kind, **parts, feature_names=names, class_names=class_names, licence=licence,
-                source=source, columns=columns)  # fmt: skip
+                source=source, codec=codec)  # fmt: skip
 
 
 def _numbers(x) -> np.ndarray:
@@ -148,7 +150,7 @@ def _looked_up(y: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def _kind(kind: str | None, x: np.ndarray) -> str:
     told = "image" if x.ndim == 4 else "table"
     if kind not in (None, told):
-        raise BadInput(f"kind is {kind!r} but x has {x.ndim} axes", f"{told!r} for such an array (of {KINDS})",
+        raise BadInput(f"kind is {kind!r} but x has {x.ndim} axes", f"{told!r} for such an array (of {tuple(KINDS)})",
                        "Leave kind out")  # fmt: skip
     return told
 
@@ -195,12 +197,6 @@ def _given(splits: dict[str, Sequence[int]], clusters: np.ndarray) -> dict[str, 
             "splits tear a cluster apart", "every row of a cluster in one split", "Deal whole clusters out"
         )
     return positions
-
-
-def _standardized(x: np.ndarray, train: np.ndarray) -> np.ndarray:
-    seen = x[train].astype(np.float64)
-    varies = np.ptp(seen, axis=0) > 0  # Rounding gives a constant column a deviation as well.
-    return ((x - seen.mean(0)) / np.where(varies, seen.std(0), 1)).astype(np.float32)
 
 
 def _feature_names(names, kind: str, x: np.ndarray) -> tuple[str, ...]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+import json
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .. import html
-
-KINDS = ("image", "table", "text")
+from .codecs import Codec
+from .kinds import KINDS, Kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,8 @@ class Split:
     Attributes
     ----------
     x
-        Inputs, ``(n, ...)`` float32; images ``(n, channel, row, column)`` in [0, 1].
+        Inputs, ``(n, ...)`` float32; images ``(n, channel, row, column)`` in [0, 1]; tables ``(n, encoded
+        column)``; texts ``(n, length)`` int64 token numbers.
     y
         Class index a row, ``(n,)`` int64.
     row_ids
@@ -30,6 +32,10 @@ class Split:
         Rows that are not independent of each other share a number, ``(n,)`` int64.
     evidence, shortcut
         Boolean masks of the inputs' shape where the class truly is, and what was planted; or None.
+    texts
+        Texts as they were, ``(n,)``; None for anything else.
+    codec
+        How raw rows became ``x``, and back; None for images.
     """
 
     x: np.ndarray
@@ -38,6 +44,8 @@ class Split:
     clusters: np.ndarray
     evidence: np.ndarray | None = None
     shortcut: np.ndarray | None = None
+    texts: np.ndarray | None = None
+    codec: Codec | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -46,13 +54,23 @@ class Split:
         """Return the chosen rows: a slice, a list of positions or a boolean mask."""
         if isinstance(rows, (int, np.integer)):
             rows = [rows]
-        arrays = {name: value[rows] for name, value in vars(self).items() if value is not None}
-        return Split(**arrays)
+        arrays = {k: v[rows] for k, v in vars(self).items() if v is not None and k != "codec"}
+        return Split(**arrays, codec=self.codec)
+
+    @property
+    def raw(self) -> Any:
+        """The rows as they were: texts, a data frame of the original columns, or for images ``x`` itself."""
+        if self.texts is not None:
+            return list(self.texts)
+        return self.x if self.codec is None else self.codec.decoded(self.x)
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
     """Train, valid and test rows with their names.
+
+    ``feature_names`` are those of the original columns of a table. ``notes`` say what a reader noticed and
+    did while it made the data: columns that were left out, rows that were dropped.
 
     Examples
     --------
@@ -71,7 +89,28 @@ class Data:
     class_names: tuple[str, ...]
     licence: str = "not stated"
     source: str = "not stated"
-    columns: dict[str, list[int]] | None = field(default=None)
+    codec: Codec | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, split in self.splits.items():
+            if split.codec is not self.codec:
+                object.__setattr__(self, name, replace(split, codec=self.codec))
+
+    @property
+    def columns(self) -> dict[str, list[int]] | None:
+        """Original column -> its encoded columns, for tables."""
+        return getattr(self.codec, "members", None)
+
+    @property
+    def tokenizer(self) -> Any:
+        """What made token numbers of texts; None for anything else."""
+        return self.codec if self.kind == "text" else None
+
+    @property
+    def wording(self) -> Kind:
+        """How this kind of input is spoken of."""
+        return KINDS[self.kind]
 
     @property
     def n_classes(self) -> int:
@@ -92,6 +131,8 @@ class Data:
     def fingerprint(self) -> str:
         """SHA-256 over every split's inputs, classes and row numbers."""
         digest = hashlib.sha256(f"{self.kind}|{self.class_names}".encode())
+        if self.codec is not None:
+            digest.update(json.dumps(self.codec.plain(), sort_keys=True).encode())
         for split in self.splits.values():
             for array in (split.x, split.y, split.row_ids):
                 digest.update(np.ascontiguousarray(array).tobytes())

@@ -1,0 +1,218 @@
+"""``Columns``: how the columns of a table became numbers, and back; a categorical column is one feature.
+
+Numbers are standardized with the mean and deviation of the training rows, categories become one indicator
+each, centred: zero is the training mean of everything, which is what stands for "absent".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OTHER, MISSING = "(other)", "(missing)"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One original column.
+
+    Attributes
+    ----------
+    name
+        As in the file.
+    categories
+        In the order of their indicators; empty for a column of numbers.
+    means
+        Of the training rows: of the number, or of each indicator; a number's "is missing" indicator behind it.
+    deviation
+        A number's standard deviation over the training rows, 1 where it does not vary.
+    has_missing
+        Whether a number was missing in some training row: it then has an indicator for that.
+    """
+
+    name: str
+    categories: tuple[str, ...] = ()
+    means: tuple[float, ...] = (0.0,)
+    deviation: float = 1.0
+    has_missing: bool = False
+
+    @property
+    def what(self) -> str:
+        """Type of the column in words."""
+        return f"category, {len(self.categories)} values" if self.categories else "number"
+
+    def encoded(self, values: pd.Series) -> np.ndarray:
+        """Return the column's numbers ``(n, width)``."""
+        if self.categories:
+            words = as_words(values).to_numpy()
+            return (words[:, None] == np.array(self.categories, dtype=object)) - np.array(self.means)
+        numbers = as_numbers(values, self.name)
+        gone = np.isnan(numbers)
+        if gone.any() and not self.has_missing:
+            row = int(np.argmax(gone))
+            raise BadInput(f"Column {self.name!r} has a missing value in row {row}", "a number: none was missing in training",
+                           "Fill or drop the row")  # fmt: skip
+        scaled = (np.where(gone, self.means[0], numbers) - self.means[0]) / self.deviation
+        return np.column_stack([scaled, gone - self.means[1]]) if self.has_missing else scaled[:, None]
+
+    def decoded(self, x: np.ndarray) -> np.ndarray:
+        """Return values as people read them, from ``(n, width)``: the likeliest category, or the number."""
+        if self.categories:
+            shares = x + np.array(self.means)
+            words = np.array([*self.categories, OTHER], dtype=object)
+            return words[np.where(shares.sum(1) < 0.5, len(self.categories), shares.argmax(1))]
+        numbers = (x[:, 0] * self.deviation + self.means[0]).astype(float)
+        return np.where(x[:, 1] + self.means[1] > 0.5, np.nan, numbers) if self.has_missing else numbers
+
+    @property
+    def width(self) -> int:
+        """How many encoded columns it takes."""
+        return len(self.categories) or 1 + self.has_missing
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns of a table, in order: the codec of a table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> codec = Columns.learned(pd.DataFrame({"age": [20.0, 40.0], "job": ["cook", "smith"]}))
+    >>> codec.encoded(pd.DataFrame({"age": [40.0], "job": ["cook"]})).tolist()
+    [[1.0, 0.5, -0.5]]
+    >>> codec.members
+    {'age': [0], 'job': [1, 2]}
+    """
+
+    columns: tuple[Column, ...]
+    kind = "table"
+
+    @classmethod
+    def learned(cls, frame: pd.DataFrame) -> Columns:
+        """Return the codec of training rows: text and true/false columns as categories, the rest as numbers."""
+        return cls(tuple(_learned(str(name), frame[name]) for name in frame.columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the original columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def members(self) -> dict[str, list[int]]:
+        """Original column -> the encoded columns that stand for it."""
+        ends = np.cumsum([column.width for column in self.columns])
+        return {c.name: list(range(end - c.width, end)) for c, end in zip(self.columns, ends, strict=True)}
+
+    @property
+    def encoded_names(self) -> tuple[str, ...]:
+        """A name for every encoded column, such as ``job = cook``."""
+        names: list[str] = []
+        for c in self.columns:
+            names += [f"{c.name} = {value}" for value in c.categories] or [c.name]
+            names += [f"{c.name} = {MISSING}"] if c.has_missing else []
+        return tuple(names)
+
+    @property
+    def size(self) -> int:
+        """How many encoded columns there are."""
+        return sum(column.width for column in self.columns)
+
+    def encoded(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return raw rows as numbers ``(n, encoded column)`` float32; columns are found by name."""
+        if lacking := [name for name in self.names if name not in {str(c) for c in rows.columns}]:
+            raise BadInput(f"The rows have no column {lacking[0]!r}", f"columns {list(self.names)}", "Add it")
+        named = rows.rename(columns=str)
+        parts = [column.encoded(named[column.name]) for column in self.columns]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+    def decoded(self, x: np.ndarray) -> pd.DataFrame:
+        """Return numbers as raw rows: what a model that reads the original columns is given."""
+        import pandas as pd
+
+        return pd.DataFrame({c.name: c.decoded(x[:, self.members[c.name]]) for c in self.columns})
+
+    def words(self, x: np.ndarray) -> tuple[tuple[str, ...], ...]:
+        """Return what stands in each cell, as it is shown, ``(n, column)``."""
+        frame = self.decoded(x)
+        cells = [[_shown(value) for value in frame[name]] for name in self.names]
+        return tuple(zip(*cells, strict=True))
+
+    def groups(self, x: np.ndarray) -> np.ndarray:
+        """Return the number of the original column that each encoded one belongs to, ``(1, encoded)``."""
+        return np.repeat(np.arange(len(self.columns)), [c.width for c in self.columns])[None]
+
+    def absent(self, x: np.ndarray) -> np.ndarray:
+        """Return what stands for absent: the training mean, which is zero."""
+        return np.zeros((1, self.size), dtype=np.float32)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the codec as JSON can hold it."""
+        return {"kind": self.kind, "columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Columns:
+        """Return the codec that :meth:`plain` wrote."""
+        tuples = ("categories", "means")
+        columns = ({**c, **{k: tuple(c[k]) for k in tuples}} for c in plain["columns"])
+        return cls(tuple(Column(**c) for c in columns))
+
+
+def numeric(names: Sequence[str], x: np.ndarray, train: np.ndarray) -> Columns:
+    """Return the codec of a table of numbers only."""
+    seen = x[train].astype(np.float64)
+    varies = np.ptp(seen, axis=0) > 0  # Rounding gives a constant column a deviation as well.
+    means, deviations = seen.mean(0), np.where(varies, seen.std(0), 1)
+    return Columns(tuple(Column(str(name), means=(float(m),), deviation=float(d))
+                         for name, m, d in zip(names, means, deviations, strict=True)))  # fmt: skip
+
+
+def as_words(values: pd.Series) -> pd.Series:
+    """Return a column as words; whole numbers without a point, missing values as ``(missing)``."""
+    return values.map(_shown, na_action="ignore").astype(object).where(values.notna(), MISSING)
+
+
+def as_numbers(values: pd.Series, name: str) -> np.ndarray:
+    """Return a column as floats with NaN where missing; a word among them is refused with its row."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    strange = np.isnan(numbers) & values.notna().to_numpy() | np.isinf(numbers)
+    if strange.any():
+        row = int(np.argmax(strange))
+        raise BadInput(f"Column {name!r} holds {values.iloc[row]!r} in row {row}", "a number", "Correct or drop it")
+    return numbers
+
+
+def _learned(name: str, values: pd.Series) -> Column:
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if not is_numeric_dtype(values) or is_bool_dtype(values):
+        words = as_words(values)
+        categories = tuple(sorted(words.unique()))
+        return Column(name, categories, tuple(float((words == c).mean()) for c in categories))
+    numbers = as_numbers(values, name)
+    gone = np.isnan(numbers)
+    if gone.all():
+        raise BadInput(f"Column {name!r} is empty in the training rows", "values", "Leave the column out")
+    seen = numbers[~gone]
+    deviation = float(seen.std()) if np.ptp(seen) > 0 else 1.0
+    means = (float(seen.mean()), *([float(gone.mean())] if gone.any() else []))
+    return Column(name, (), means, deviation, bool(gone.any()))
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is read: whole numbers without a point, others with up to four digits."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        return str(value)
+    if value != value:
+        return MISSING
+    return f"{int(value):d}" if float(value).is_integer() else f"{value:.4g}"
