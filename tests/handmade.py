@@ -105,8 +105,8 @@ def _facts(
     return {
         "n": n, "n_test": 2 * n, "references": references, "sham": sham, "output": "centred_logit",
         "primary": "occlusion", "methods": {m: {"window": [4, 4]} for m in methods}, "margin": None, "seed": 0,
-        "data": "made up", "class_names": ["zero", "one", "two"], "noun": "inputs", "groups": "class",
-        "labels": labels, "conditions": list(CONDITIONS), "notes": [], "real_artifact": True, "int8": False,
+        "data": "made up", "class_names": ["zero", "one", "two"], "noun": "inputs", "kind": "image", "groups": "class",
+        "labels": labels, "conditions": list(CONDITIONS), "notes": [], "skipped": [], "real_artifact": True, "int8": False,
         "twin": {}, "gaps": {}, "report": None, "steps": [], "trained_on": [], "recipe": None, "spec": None, "seconds": 1.0,
         "fingerprints": {"data": "d", "original": "o", "compressed": "c"},
     }  # fmt: skip

@@ -9,9 +9,13 @@ import torch
 from torch import nn
 
 import workbench as wb
+from workbench.data.records import Split
+from workbench.explanation.registry import look_up
 
 METHODS = tuple(wb.methods().index)
-LOCAL = tuple(wb.methods().query("scope == 'local'").index)
+GLASS = {"attention", "coefficients", "tree"}  # what a convolutional net does not have
+OF_NETS = tuple(name for name in METHODS if not look_up(name).needs & GLASS)  # what explains one
+LOCAL = tuple(name for name in OF_NETS if look_up(name).scope == "local")
 NINE = (np.arange(28)[:, None] // 10 * 3 + np.arange(28) // 10)[None, None]  # nine patches of 28 x 28 pixels
 # Enough for a test, where the defaults take longer; a method that is not here is asked with its defaults.
 QUICK: dict[str, dict[str, Any]] = {
@@ -21,12 +25,24 @@ QUICK: dict[str, dict[str, Any]] = {
     "exact_shapley": {"feature_mask": NINE},
     "kernel_shap": {"n_samples": 40, "feature_mask": NINE},
     "lime": {"n_samples": 60, "feature_mask": NINE},
+    "permutation_importance": {"n_repeats": 1, "feature_mask": NINE},
 }
 
 
 def ask(method: str, model: Any, x: Any, **options: Any) -> wb.Explanation:
-    """Explain quickly; a method that explains the model itself gets no inputs."""
-    return wb.explain(model, x if method in LOCAL else None, method, **(QUICK.get(method, {}) | options))
+    """Explain quickly; a method that explains the model itself gets no inputs, or rows with classes."""
+    return wb.explain(model, wanted(method, x), method, **(QUICK.get(method, {}) | options))
+
+
+def wanted(method: str, x: Any) -> Any:
+    """Return the rows as a method wants them: as they are, with classes, or not at all."""
+    entry = look_up(method)
+    if entry.scope == "local" or isinstance(x, Split):
+        return x if entry.scope == "local" or "rows" in entry.needs else None
+    if "rows" not in entry.needs:
+        return None
+    ids = np.arange(len(x))
+    return Split(np.asarray(x.detach() if isinstance(x, torch.Tensor) else x), ids % 2, ids, ids)
 
 
 def linear(weights: Any, bias: Any = 0.0) -> nn.Sequential:

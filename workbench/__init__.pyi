@@ -2,11 +2,15 @@ from .compression.compressed import Compressed as Compressed
 from .compression.controls import sham as sham
 from .compression.pruning import prune as prune
 from .compression.quantization import quantize as quantize
+from .data.archives import from_npz as from_npz
 from .data.arrays import from_arrays as from_arrays
+from .data.corpora import from_text as from_text
+from .data.folders import from_folder as from_folder
 from .data.records import Data as Data
 from .data.records import Split as Split
 from .data.shipped import datasets as datasets
 from .data.shipped import load as load
+from .data.tables import from_csv as from_csv
 from .errors import BadFile as BadFile
 from .errors import BadInput as BadInput
 from .errors import NotExplainable as NotExplainable
@@ -27,6 +31,7 @@ from .explanation.result import Explanation as Explanation
 from .int8.surrogate import twin as twin
 from .plotting.canvas import show as show
 from .plotting.canvas import style as style
+from .reporting.cards import card as card
 from .reporting.execution import run as run
 from .reporting.journal import Run as Run
 from .reporting.journal import runs as runs
@@ -37,6 +42,7 @@ from .reporting.walk import report as report
 from .state import seed as seed
 from .training import Fitted as Fitted
 from .training import fit as fit
+from .zoo.anatomy import structure as structure
 from .zoo.catalogue import build as build
 from .zoo.catalogue import models as models
 from .zoo.storage import load_model as load_model

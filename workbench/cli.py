@@ -21,9 +21,18 @@ app = typer.Typer(
 @app.command()
 def report(
     data: Annotated[
-        str, typer.Option(help="A shipped data set of images: see 'workbench datasets'.")
-    ] = "mnist",
-    model: Annotated[str, typer.Option(help="A model to train: lenet5, lenet300 or mlp.")] = "lenet5",
+        str | None, typer.Option(help="A shipped data set: see 'workbench datasets' (mnist).")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="A table of your own; needs --label.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="A folder of pictures, a folder a class.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="A table of texts; needs --label.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column that holds the class.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="The column that holds the texts; found when left out.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A network to train: see wb.models(); one that fits the data.")
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="Under three minutes: one reference, weak evidence.")
     ] = False,
@@ -41,12 +50,17 @@ def report(
     controls and doubt. It needs no network and no JavaScript. Interrupted or killed, the same command goes
     on where it stopped.
 
-    Examples: 'workbench report', 'workbench report --fast --out runs/today', 'workbench report --references 3'.
+    Examples: 'workbench report', 'workbench report --data german_credit --fast', 'workbench report --csv my.csv --label y',
+    'workbench report --folder pictures/', 'workbench report --texts reviews.csv --label y'.
     """
+    from .reporting.sources import opened
     from .reporting.walk import report as write
 
-    given: dict[str, Any] = {"references": references, "seed": seed}
-    done = write(data, model, fast=fast, out=out, **{k: v for k, v in given.items() if v is not None})
+    source = opened(data=data, csv=csv, folder=folder, texts=texts, label=label, text=text)
+    given: dict[str, Any] = {
+        k: v for k, v in {"references": references, "seed": seed}.items() if v is not None
+    }
+    done = write(source.data, model, fast=fast, out=out, command=source.command(model, fast, given), **given)
     typer.echo(done.html)
 
 

@@ -108,7 +108,8 @@ def fit(
     ----------
     model
         An ``nn.Module`` that returns logits ``(n, class)``, or a scikit-learn estimator, whose own
-        ``fit`` is used on flattened rows (then the other arguments must be left out).
+        ``fit`` is used (then the other arguments must be left out): on texts as they were, for a pipeline
+        of a table on its original columns, else on flattened rows.
     data
         Trains on ``data.train``; ``data.valid`` is only watched.
     epochs, lr, batch_size
@@ -290,13 +291,20 @@ def _fit_estimator(estimator: Any, data: Data, seed: int) -> Fitted:
                        "Use it as it is: a callable can be explained without training")  # fmt: skip
     start, fitted = time.perf_counter(), clone(estimator)
     with seeded(seed):
-        fitted.fit(data.train.x.reshape(len(data.train), -1), data.train.y)
+        fitted.fit(_readable(fitted, data.train), data.train.y)
     fitted.spec = getattr(estimator, "spec", None)
     fitted.recipe = {"data": data.name, "data_fingerprint": data.fingerprint, "estimator": repr(estimator),
                      "seed": seed}  # fmt: skip
-    accuracy = float((fitted.predict(data.valid.x.reshape(len(data.valid), -1)) == data.valid.y).mean())
+    accuracy = float((fitted.predict(_readable(fitted, data.valid)) == data.valid.y).mean())
     history = {"valid_accuracy": [accuracy], "seconds": [time.perf_counter() - start]}
     return Fitted(fitted, history, fitted.recipe)
+
+
+def _readable(estimator: Any, split: Split) -> Any:
+    """Return rows as an estimator is trained on: texts and, for a pipeline, original columns as they were."""
+    if split.texts is not None or (split.codec is not None and hasattr(estimator, "steps")):
+        return split.raw
+    return split.x.reshape(len(split), -1)
 
 
 def tensors(split: Split, device: torch.device | str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from reviews import made_up
 from torch import nn
 
 import workbench as wb
@@ -45,3 +46,24 @@ def counted():
         net[0].weight.copy_(torch.tensor([[1.0, -2.0], [3.0, -4.0]]))
         net[2].weight.copy_(torch.tensor([[-5.0, 6.0], [-7.0, 8.0]]))
     return net
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """Made-up reviews."""
+    return made_up()
+
+
+@pytest.fixture(scope="session")
+def lstm(trained, texts):
+    """A small LSTM with attention that knows them; a second of training."""
+    return trained("lstm_attention", texts, sizes={"embedding": 8, "hidden": 8, "dropout": 0.1},
+                   epochs=8, lr=1e-2, batch_size=16, seed=0)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def transformer(trained, texts):
+    """A small transformer that knows them; a second of training."""
+    return trained(
+        "transformer", texts, sizes={"width": 8, "feedforward": 16}, epochs=6, lr=1e-2, batch_size=16, seed=0
+    )

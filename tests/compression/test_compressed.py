@@ -1,6 +1,6 @@
 """``Compressed`` unpacks, is taken wherever a model is, and says what was done."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
@@ -43,7 +43,56 @@ def test_its_table_holds_the_report_and_the_ratios(small):
 
 def test_its_line_names_the_steps_and_what_was_gained(small):
     assert repr(small).startswith("Compressed(prune + quantize: ")
-    assert "x smaller file" in repr(small) and f"agreement {small.report['agreement']:.3f}" in repr(small)
+    assert small.gain in repr(small) and f"agreement {small.report['agreement']:.3f}" in repr(small)
+
+
+def _gain(small, bytes, single, batch, nonzero=100):
+    """Return the sentence for a model so many times smaller and faster."""
+    before = {"bytes": 1000.0, "ms_single": 1.0, "ms_batch": 1.0, "parameters": 100, "nonzero": 100}
+    after = {
+        "bytes": 1000 / bytes,
+        "ms_single": 1 / single,
+        "ms_batch": 1 / batch,
+        "parameters": 100,
+        "nonzero": nonzero,
+    }
+    return replace(small, report={"before": before, "after": after}).gain
+
+
+GAINS = {
+    (
+        1,
+        0.9,
+        0.8,
+    ): "Nothing to gain: the file is 1.00x smaller, and it is 0.90x as fast at one row, 0.80x in a batch of 64.",
+    (3.6, 0.7, 1): "Smaller (3.6x), not faster: 0.70x as fast at one row, 1.00x in a batch of 64.",
+    (
+        3.6,
+        0.7,
+        1.5,
+    ): "Smaller (3.6x), faster only in a batch: 0.70x as fast at one row, 1.50x in a batch of 64.",
+    (
+        1,
+        1.2,
+        1,
+    ): "Not smaller (1.00x), faster only at one row: 1.20x as fast at one row, 1.00x in a batch of 64.",
+    (8, 2, 5): "Smaller (8.0x), faster: 2.0x as fast at one row, 5.0x in a batch of 64.",
+}
+
+
+@pytest.mark.parametrize(("times", "said"), GAINS.items(), ids=str)
+def test_the_gain_is_said_in_a_sentence(small, times, said):
+    assert _gain(small, *times) == said
+
+
+def test_zeros_that_take_as_much_room_are_said(small):
+    assert _gain(small, 1, 1, 1, nonzero=20).endswith(
+        " 80% of the weights are zero, of which only packing makes use."
+    )
+
+
+def test_the_gain_stands_on_the_page(small):
+    assert small.gain in small._repr_html_()
 
 
 def test_it_cannot_be_changed(small):
@@ -74,3 +123,17 @@ def test_a_step_is_told_in_words(change, words):
 def test_quantization_is_told_in_words():
     step = {"what": "quantize", "how": "static", "calibration": 1000, "epochs": []}
     assert describe(step) == "int8 (static), calibrated on 1,000 training rows"
+
+
+def test_what_is_particular_to_tokens_is_told_in_words():
+    assert describe({"what": "quantize", "how": "dynamic", "epochs": []}) == (
+        "int8 (dynamic), activations rounded batch by batch"
+    )
+    step = PRUNED | {
+        "how": "channels",
+        "channels": 0.5,
+        "narrowed": ["a.fc1", "b.fc1"],
+        "epochs": [0],
+        "rounds": 1,
+    }
+    assert describe(step) == "50% of the units of a.fc1, b.fc1 removed at once, not fine-tuned"

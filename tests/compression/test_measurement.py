@@ -146,3 +146,44 @@ def test_measuring_changes_neither_model(few, unchanged):
     ]
     with unchanged(nets[0]), unchanged(nets[1]):
         compared(*nets, few, torch.zeros(1, 1, 28, 28))
+
+
+# texts
+
+
+def test_linear_and_recurrent_layers_multiply_every_token(lstm, transformer, texts):
+    length = texts.input_shape[0]
+    example = torch.tensor(texts.test.x[:1])
+    assert macs(lstm.model, example) == {
+        **{f"lstm.weight_{of}_l0{way}": length * 32 * 8 for way in ("", "_reverse") for of in ("ih", "hh")},
+        "energy": length * 16 * 8, "score": length * 8, "fc1": 16 * 8, "fc2": 8 * 2,
+    }  # fmt: skip
+    counts = macs(transformer.model, example)
+    assert "embedding" not in counts and "positions" not in counts
+    assert counts["encoder.0.query"] == length * 64 and counts["encoder.1.fc1"] == length * 8 * 16
+    assert counts["fc"] == 16
+
+
+def test_a_report_of_a_text_model_counts_what_there_is(lstm, texts):
+    small = wb.quantize(lstm, "dynamic", data=texts)
+    parameters = sum(p.numel() for p in lstm.model.parameters())
+    before, after = small.report["before"], small.report["after"]
+    assert before["parameters"] == after["parameters"] == parameters
+    assert after["macs"] == before["macs"] == sum(macs(lstm.model, torch.tensor(texts.test.x[:1])).values())
+    assert np.isnan(before["ms_batch_channels_last"]) and after["ms_batch"] > 0
+    found = {row["layer"]: row for row in small.report["layers"]}
+    assert found["lstm.weight_ih_l0"]["shape after"] == "32x8"
+    assert found["embedding"]["removed"] == 0 and found["embedding"]["weights"] == 8 * texts.tokenizer.size
+
+
+def test_packed_texts_are_counted_by_their_tokens():
+    class Packing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(2, 3, bias=False)
+
+        def forward(self, x):
+            packed = nn.utils.rnn.pack_padded_sequence(x, torch.tensor([4]), batch_first=True)
+            return self.lstm(packed)[1][0][0]
+
+    assert macs(Packing(), torch.zeros(1, 7, 2)) == {"lstm.weight_ih_l0": 4 * 24, "lstm.weight_hh_l0": 4 * 36}

@@ -315,3 +315,92 @@ def test_only_float_networks_are_pruned(narrow, few):
 def test_a_model_of_unknown_input_needs_data(counted):
     with pytest.raises(BadInput, match="The shape of an input is not known"):
         prune(counted, 0.5)
+
+
+# networks of tokens
+
+
+def test_weights_go_from_every_layer_but_embeddings_norms_and_positions(lstm, transformer, texts):
+    for fitted, kept in ((lstm, {"embedding"}), (transformer, {"embedding", "positions", "norm"})):
+        report = prune(fitted, 0.5, scope="layer", data=texts).report
+        for row in report["layers"]:
+            whole = row["layer"] in kept or row["layer"].endswith(("norm1", "norm2"))
+            assert row["removed"] == pytest.approx(0 if whole else 0.5, abs=0.02)
+
+
+def test_the_weights_of_an_lstm_have_names_and_stay_removed(lstm, texts):
+    pruned = prune(lstm, 0.8, scope="layer", data=texts, epochs=1)
+    for name in ("weight_ih_l0", "weight_hh_l0", "weight_ih_l0_reverse", "weight_hh_l0_reverse"):
+        weight = getattr(pruned.model.lstm, name)
+        assert (weight == 0).float().mean() == pytest.approx(0.8, abs=0.01)
+    assert not (pruned.model.lstm.bias_ih_l0 == 0).any()
+    assert not torch.equal(pruned.model.embedding.weight, lstm.model.embedding.weight)  # it is trained
+
+
+@pytest.mark.parametrize(
+    ("protect", "whole"),
+    [
+        (["lstm.weight_hh_l0"], ["lstm.weight_hh_l0"]),
+        (["lstm"], [f"lstm.weight_{of}_l0{way}" for way in ("", "_reverse") for of in ("ih", "hh")]),
+    ],
+)
+def test_a_recurrent_layer_or_one_of_its_weights_is_protected(lstm, texts, protect, whole):
+    rows = prune(lstm, 0.8, scope="layer", data=texts, protect=protect).report["layers"]
+    untouched = [row["layer"] for row in rows if row["removed"] == 0 and row["layer"] != "embedding"]
+    assert untouched == whole
+
+
+def test_what_holds_layers_is_protected_whole(transformer, texts):
+    rows = prune(transformer, 0.8, scope="layer", data=texts, protect=["encoder.0"]).report["layers"]
+    assert not any(row["removed"] for row in rows if row["layer"].startswith("encoder.0"))
+    assert all(row["removed"] > 0.7 for row in rows if row["layer"].startswith("encoder.1.fc"))
+
+
+def test_only_the_feed_forward_units_of_a_transformer_leave(transformer, texts, tmp_path):
+    narrow = prune(transformer, channels=0.5, how="channels", data=texts)
+    shapes = {row["layer"]: (row["shape before"], row["shape after"]) for row in narrow.report["layers"]}
+    changed = {name: sides for name, sides in shapes.items() if sides[0] != sides[1]}
+    assert changed == {f"encoder.{i}.{fc}": sides for i in (0, 1)
+                       for fc, sides in (("fc1", ("16x8", "8x8")), ("fc2", ("8x16", "8x8")))}  # fmt: skip
+    assert narrow.steps[0]["narrowed"] == ["encoder.0.fc1", "encoder.1.fc1"]
+    x = torch.tensor(texts.test.x)
+    assert torch.equal(wb.load_model(wb.save(narrow, tmp_path / "net"))(x), narrow.model(x))
+    assert wb.quantize(narrow, "dynamic", data=texts).report["agreement"] > 0.8
+
+
+def test_units_that_do_nothing_leave_a_transformer_first(transformer, texts):
+    model = copy.deepcopy(transformer.model)
+    with torch.no_grad():
+        for layer in model.encoder:
+            for part in (layer.fc1.weight[::2], layer.fc1.bias[::2], layer.fc2.weight[:, ::2]):
+                part.zero_()
+    narrow, x = prune(model, channels=0.5, how="channels", data=texts).model, torch.tensor(texts.test.x)
+    assert torch.allclose(narrow(x), model(x), atol=1e-5)
+
+
+def test_a_protected_feed_forward_layer_keeps_its_units(transformer, texts):
+    narrow = prune(transformer, channels=0.5, how="channels", data=texts, protect=["encoder.0"])
+    assert narrow.steps[0]["narrowed"] == ["encoder.1.fc1"]
+    assert [layer.fc1.out_features for layer in narrow.model.encoder] == [16, 8]
+
+
+def test_a_text_model_is_pruned_without_data_as_well(lstm, transformer):
+    assert prune(lstm, 0.5).report["after"]["nonzero"] < prune(lstm, 0.1).report["after"]["nonzero"]
+    assert prune(transformer, channels=0.5, how="channels").model.encoder[0].fc1.out_features == 8
+
+
+def test_channels_of_a_recurrent_network_are_refused(lstm, texts):
+    with pytest.raises(BadInput, match=r"LSTMAttention is recurrent.*Use how='weights'"):
+        prune(lstm, channels=0.5, how="channels", data=texts)
+
+
+def test_an_amount_of_weights_cannot_leave_a_transformer_as_channels(transformer, texts):
+    with pytest.raises(BadInput, match=r"amount is 0.5 for a network of tokens.*channels="):
+        prune(transformer, 0.5, how="channels", data=texts)
+
+
+def test_the_sham_of_a_text_model_trains_like_its_compression(lstm, texts):
+    pruned = prune(lstm, 0.5, data=texts, epochs=1)
+    twin = wb.sham(pruned, texts, verbose=False)
+    assert not (twin.lstm.weight_hh_l0 == 0).any()
+    assert not torch.equal(twin.fc1.weight, lstm.model.fc1.weight)

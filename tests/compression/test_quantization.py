@@ -81,11 +81,50 @@ def test_what_cannot_be_calibrated_is_refused(narrow, few, options, words):
 
 
 def test_an_unknown_way_lists_the_known_ones(narrow, few):
-    with pytest.raises(UnknownName, match="one of static"):
-        wb.quantize(narrow, "dynamic", data=few)
+    with pytest.raises(UnknownName, match="one of dynamic, static"):
+        wb.quantize(narrow, "aware", data=few)
 
 
 def test_only_float_networks_are_quantized(small, few):
     for model in (small, wb.build("tree", few), len):
         with pytest.raises(BadInput, match="Quantize it once, at the end"):
             wb.quantize(model, data=few)
+
+
+# dynamic
+
+
+@pytest.mark.parametrize("name", ["lstm", "transformer"])
+def test_a_network_of_tokens_becomes_dynamic_int8(name, texts, request, tmp_path, unchanged):
+    fitted = request.getfixturevalue(name)
+    with unchanged(fitted.model):
+        small = wb.quantize(fitted, "dynamic", data=texts)
+    assert is_int8(small.model) and small.model.int8["how"] == "dynamic"
+    assert small.steps == ({"what": "quantize", "how": "dynamic", "epochs": []},)
+    assert small.report["agreement"] > 0.95 and small.report["after"]["accuracy"] > 0.8
+    x = torch.tensor(texts.test.x)
+    assert torch.equal(wb.load_model(wb.save(small, tmp_path / "small"))(x), small.model(x))
+
+
+def test_columns_may_be_dynamic_too(counted, table):
+    assert wb.quantize(counted, "dynamic", data=table).model.int8["how"] == "dynamic"
+
+
+def test_each_way_refuses_the_networks_of_the_other(lstm, texts, narrow, few):
+    with pytest.raises(
+        BadInput, match=r"'static' for a LSTMAttention, which reads tokens.*Use how='dynamic'"
+    ):
+        wb.quantize(lstm, data=texts)
+    with pytest.raises(
+        BadInput, match=r"LeNet5 has convolutions.*nothing but its linear layers.*Use how='static'"
+    ):
+        wb.quantize(narrow, "dynamic", data=few)
+
+
+def test_a_pruned_lstm_keeps_its_zeros_in_int8(lstm, texts):
+    pruned = wb.prune(lstm, 0.8, data=texts)
+    small = wb.quantize(pruned, "dynamic", data=texts)
+    assert [step["what"] for step in small.steps] == ["prune", "quantize"] and small.original is lstm.model
+    left = {row["layer"]: row["left"] for row in small.report["layers"]}
+    for row in pruned.report["layers"]:
+        assert left[row["layer"]] <= row["left"]

@@ -1,6 +1,7 @@
 """Your own arrays become data, or are refused with the reason."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +99,51 @@ def test_evidence_goes_along_with_its_rows():
     np.testing.assert_array_equal(data.test.evidence, evidence[data.test.row_ids])
 
 
+# data frames and texts
+
+
+FRAME = pd.DataFrame({"age": RNG.integers(20, 60, 60) * 1.0, "job": np.array(["cook", "smith"])[RNG.integers(0, 2, 60)],
+                      "married": RNG.random(60) > 0.5})  # fmt: skip
+
+
+def test_a_data_frame_is_a_table_of_its_columns():
+    data = wb.from_arrays(FRAME, THREE, splits=THIRDS)
+    assert (data.kind, data.feature_names) == ("table", ("age", "job", "married"))
+    assert data.columns == {"age": [0], "job": [1, 2], "married": [3, 4]}
+    ages = FRAME["age"].to_numpy()
+    np.testing.assert_allclose(data.test.x[:, 0], (ages[50:] - ages[:40].mean()) / ages[:40].std(), rtol=1e-5)
+    assert data.test.raw["job"].tolist() == FRAME["job"][50:].tolist()
+
+
+def test_a_frame_of_numbers_is_what_its_array_is():
+    frame = pd.DataFrame(TABLE, columns=list("abcd"), index=range(100, 160))
+    data, same = (
+        wb.from_arrays(frame, THREE),
+        wb.from_arrays(TABLE.astype(np.float32), THREE, feature_names=list("abcd")),
+    )
+    np.testing.assert_allclose(data.train.x, same.train.x, atol=1e-5)
+    assert wb.from_arrays(frame, THREE, feature_names=list("wxyz")).feature_names == ("w", "x", "y", "z")
+
+
+def test_a_frame_may_have_gaps_wherever_they_fall():
+    frame = FRAME.copy()
+    frame.loc[55, ["age"]] = np.nan
+    frame.loc[56, ["job"]] = None
+    data = wb.from_arrays(frame, THREE, splits=THIRDS)
+    assert data.columns["age"] == [0, 1]
+    assert np.isnan(data.test.raw["age"][5])
+
+
+def test_strings_are_texts():
+    texts = [f"text number {i} about {'cats' if i % 2 else 'dogs'}" for i in range(60)]
+    for rows in (texts, tuple(texts), np.array(texts), pd.Series(texts, index=range(60, 120))):
+        data = wb.from_arrays(rows, THREE)
+        assert (data.kind, data.feature_names) == ("text", ())
+        assert data.test.raw == [texts[row] for row in data.test.row_ids]
+        np.testing.assert_array_equal(data.test.x, data.tokenizer.encoded(data.test.raw))
+    assert {"cats", "dogs", "number"} <= {*data.tokenizer.vocabulary}
+
+
 # how rows are dealt out
 
 
@@ -178,6 +224,21 @@ REFUSALS = {
     "pixels below 0": ((BELOW, THREE), {}, "from -0.5"),
     "a kind that is not theirs": ((TABLE, THREE), {"kind": "image"}, "kind is 'image' but x has 2 axes"),
     "a kind that is not ours": ((TABLE, THREE), {"kind": "sound"}, "kind is 'sound'"),
+    "a frame of dates": (
+        (FRAME.assign(day=pd.Timestamp(0)), THREE),
+        {},
+        "Column 'day' holds datetime64 values",
+    ),
+    "a frame of lists": ((FRAME.assign(lists=[[]] * 60), THREE), {}, "Column 'lists' holds mixed values"),
+    "an infinite number in a frame": (
+        (FRAME.assign(age=np.inf), THREE),
+        {},
+        "Column 'age' holds .*inf.* in row 0",
+    ),
+    "a column of a frame twice": ((FRAME.set_axis(["a", "b", "a"], axis=1), THREE), {}, "2 different ones"),
+    "a frame as images": ((FRAME, THREE), {"kind": "image"}, "kind is 'image' but x is a data frame"),
+    "texts as a table": ((["a"] * 60, THREE), {"kind": "table"}, "kind is 'table' but x holds strings"),
+    "a text that is none": ((["a"] * 59 + [None], THREE), {}, "Text 59 is a NoneType"),
     "too many clusters": ((TABLE, THREE), {"clusters": range(61)}, "clusters has shape"),
     "clusters with two axes": ((TABLE, THREE), {"clusters": np.zeros((60, 1))}, "clusters has shape"),
     "one cluster": ((TABLE, THREE), {"clusters": np.zeros(60)}, "Class 0 has 1 clusters"),

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import workbench as wb
+from workbench.data.tokenizer import Tokenizer
 from workbench.evaluation.behaviour import CONDITIONS, answers, conditions
 
 
@@ -37,12 +38,22 @@ def test_masked_columns_of_a_table_are_hidden_one_by_one():
     assert set(np.unique(found)) == {0, 1} and (found == 0).mean(0) == pytest.approx([0.3] * 4, abs=0.07)
 
 
-@pytest.mark.parametrize("scale", [1.0, 4.0])
-def test_noise_has_three_tenths_of_the_inputs_range(scale):
-    ramps = scale * np.tile(np.linspace(0, 1, 400, dtype=np.float32), (50, 1))
-    noise = conditions(ramps)["noisy"] - ramps
-    assert noise.std() == pytest.approx(0.3 * scale, rel=0.02)
-    assert noise.mean() == pytest.approx(0, abs=0.01 * scale)
+def test_a_noisy_table_has_a_tenth_of_its_columns_from_other_rows():
+    x = np.arange(2000, dtype=np.float32).reshape(500, 4)
+    noisy = conditions(x)["noisy"]
+    assert (noisy != x).mean() == pytest.approx(0.1, abs=0.03)
+    assert all(set(noisy[:, column]) <= set(x[:, column]) for column in range(4))
+
+
+def test_a_noisy_text_has_a_tenth_of_its_words_exchanged_and_keeps_its_length():
+    codec = Tokenizer(("[PAD]", "[UNK]", "[CLS]", *map(str, range(50))), 9)
+    x = np.random.default_rng(0).integers(3, 50, (400, 9))
+    x[:, 0], x[:, 7:] = 2, 0
+    found = conditions(x, codec=codec)
+    assert (found["noisy"] != x)[:, 1:7].mean() == pytest.approx(0.1, abs=0.03)
+    assert ((found["masked"] == 0) != (x == 0))[:, 1:7].mean() == pytest.approx(0.3, abs=0.03)
+    for name in ("noisy", "masked"):
+        assert (found[name][:, 0] == 2).all() and (found[name][:, 7:] == 0).all()
 
 
 def test_a_noisy_image_is_still_an_image(x):

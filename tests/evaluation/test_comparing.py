@@ -152,7 +152,7 @@ def test_by_default_every_method_that_can_is_used(narrow, few):
     c = compared(narrow, narrow, few, methods=None, n=4)
     assert list(c.facts["methods"]) == ["occlusion", "integrated_gradients", "grad_cam"]
     assert c.facts["methods"]["grad_cam"]["relu"] is False and not any(
-        "explain" in note for note in c.facts["notes"]
+        "explain" in note for note in c.facts["skipped"]
     )
 
 
@@ -160,20 +160,20 @@ def test_what_cannot_explain_them_is_left_out_and_said(small, few):
     c = compared(small, small, few, methods=None, n=4)
     assert list(c.facts["methods"]) == ["occlusion", "integrated_gradients"]
     assert any(
-        "grad_cam cannot explain this model: the model has no convolution" in n for n in c.facts["notes"]
+        "grad_cam cannot explain this model: the model has no convolution" in n for n in c.facts["skipped"]
     )
 
 
 def test_a_reference_of_another_kind_counts_too(narrow, small, few):
     c = compared(narrow, narrow, few, methods=None, n=4, references=[small])
-    assert "grad_cam" not in c.facts["methods"] and any("grad_cam" in note for note in c.facts["notes"])
+    assert "grad_cam" not in c.facts["methods"] and any("grad_cam" in note for note in c.facts["skipped"])
 
 
 def test_estimators_are_compared_by_hiding_parts(few):
     tree, other = (wb.fit(wb.build("tree", few, max_depth=depth), few) for depth in (6, 3))
     c = compared(tree, other, few, methods=None, references=1, n=10)
     assert list(c.facts["methods"]) == ["occlusion"] and c.facts["references"] == 1
-    assert sum("has no gradient" in note for note in c.facts["notes"]) == 2
+    assert sum("has no gradient" in note for note in c.facts["skipped"]) == 2
     assert c.verdict.word == "cannot tell" and c.rows["x"].shape == (10, 1, 28, 28)
 
 
@@ -185,8 +185,8 @@ def test_a_table_is_compared_column_by_column():
     c = wb.compare(
         glass, wb.fit(wb.build("tree", data, max_depth=2), data), data, references=1, n=40, verbose=False
     )
-    assert c.maps["original"].shape == (40, 5) and c.index("occlusion").reason.startswith("no room")
-    assert c.of("occlusion")["references"] == pytest.approx(np.ones((1, 40)))
+    assert c.maps["original"].shape == (40, 5) and c.index("feature_ablation").reason.startswith("no room")
+    assert c.of("feature_ablation")["references"] == pytest.approx(np.ones((1, 40)))
 
 
 def test_the_primary_method_is_always_there_and_first(small, few):

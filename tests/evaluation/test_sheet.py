@@ -1,8 +1,10 @@
 """The page of a comparison: self-contained, escaped, readable without pictures, every number computed."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from handmade import TESTS, changed, comparison
 
@@ -171,10 +173,19 @@ def test_what_became_of_the_answers_is_told_with_similarities():
     assert "answer kept, right" in text and "answer changed, now wrong" in text and "now right" not in text
 
 
-def test_inputs_without_pictures_are_not_drawn():
-    c = comparison()
-    c.rows["x"] = c.rows["x"].reshape(len(c.rows["x"]), -1)
-    assert "There are no pictures for this kind of input" in str(sheet.examples(c))
+def test_rows_of_a_table_are_drawn_with_their_columns_in_words():
+    c = comparison(kind="table")
+    n, names = len(c.rows["y"]), tuple(f"column {i}" for i in range(4))
+    words = {
+        "x": np.zeros((n, 4), np.float32),
+        "labels": (("7", "car", "yes", "3"),) * n,
+        "feature_names": names,
+    }
+    flat = replace(
+        c, rows=c.rows | words, maps={name: maps.reshape(n, -1)[:, :4] for name, maps in c.maps.items()}
+    )
+    text = str(sheet.examples(flat))
+    assert "what lies right of zero speaks for the class" in text and "<img" in text
 
 
 def test_limits_hold_the_notes_and_what_is_missing():

@@ -1,14 +1,20 @@
 """What is found stands in the flags, and only then."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from nets import Function, ask, linear
 from sklearn.tree import DecisionTreeClassifier
 
 import workbench as wb
+from workbench.data.columns import Columns
+from workbench.data.tokenizer import Tokenizer
 from workbench.explanation import checks
 from workbench.int8.conversion import convert
+from workbench.int8.dynamic import convert_dynamic
 
 X = np.array([[1.0, 2.0, 4.0], [-1.0, 0.5, 3.0]], dtype=np.float32)
 LINE = linear([[1.0, -2, 0.5], [3, 0, -1]])
@@ -44,7 +50,38 @@ def _tree():
     return wb.explain(DecisionTreeClassifier().fit(X, [0, 1]), X, "occlusion")
 
 
+def _few_samples(method, **options):
+    return raw(lambda x: x.sum(1), np.ones((1, 20), np.float32), method, n_samples=100, **options)
+
+
+def _dynamic():
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)).eval()
+    return wb.explain(convert_dynamic(net), X, "occlusion")
+
+
+VOCABULARY = Tokenizer.learned(["a good film"], min_count=1)
+
+
+def _of_words(*texts):
+    net = torch.nn.Sequential(torch.nn.Embedding(6, 2), Function(lambda x: x.sum(1))).eval()
+    data = SimpleNamespace(codec=VOCABULARY, class_names=(), feature_names=())
+    return wb.explain(net, list(texts), "occlusion", data=data)
+
+
+def _unknown_category():
+    codec = Columns.learned(pd.DataFrame({"job": ["cook", "smith"], "age": [3.0, 4.0]}))
+    rows = pd.DataFrame({"job": ["cook", "pilot"], "age": [3.0, 5.0]})
+    data = SimpleNamespace(codec=codec, class_names=(), feature_names=codec.names)
+    return wb.explain(linear(np.eye(3)), rows, "occlusion", data=data)
+
+
 CASES = {
+    "few samples": [lambda: _few_samples("kernel_shap"), lambda: _few_samples("lime"),
+                    lambda: _few_samples("lime", background=np.eye(20)[:5])],
+    "batch": [_dynamic],
+    "unknown category": [_unknown_category],
+    "cut off": [lambda: _of_words("a good good good film")],
+    "unknown words": [lambda: _of_words("a fine film"), lambda: _of_words("good", "x y z")],
     "train mode": [_train_mode, _one_part_in_train_mode],
     "NaN": [lambda: raw(lambda x: (x - 1).clamp(min=0).sqrt().sum(1), method="saliency", x=np.ones((2, 3), np.float32))],
     "constant map": [lambda: raw(lambda x: x.sum(1) * 0, method="saliency"), lambda: wb.explain(LINE, X * 0, "input_x_gradient")],
@@ -89,6 +126,12 @@ def test_rows_that_are_flagged_are_counted():
     assert "In 2 of 3 rows" in wb.explain(LINE, x, "input_x_gradient").flags["constant map"]
     net = Function(lambda x: x[:, :1].sqrt() @ torch.ones(1, 2))
     assert "2 of 3 rows" in wb.explain(net, x, "saliency").flags["NaN"]
+
+
+def test_words_that_are_known_and_texts_that_fit_are_not_flagged():
+    assert _of_words("a good film", "film").flags == {}
+    assert "2 of 3 words" in _of_words("a x y").flags["unknown words"]
+    assert _of_words("a good film", "a good", "a film", "a good x").flags == {}  # one of ten
 
 
 def test_a_gap_of_one_row_is_said_with_its_size():

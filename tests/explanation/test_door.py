@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from nets import METHODS, ask, linear
+from nets import OF_NETS, ask, linear
 
 import workbench as wb
 from workbench.errors import BadInput
@@ -109,7 +109,7 @@ BAD = {
     "a tensor of whole numbers": (torch.ones(2, 2, dtype=torch.long), "inputs has type int64"),
     "truths": (X > 0, "inputs has type bool"),
     "words": ([["a", "b"]], "inputs has type <U1"),
-    "nothing": (None, "inputs has type object"),
+    "nothing": (None, "inputs is None"),
     "no rows": (X[:0], r"shape \(0, 2\): an empty batch"),
     "no batch axis": (X[0], r"inputs has shape \(2,\)"),
     "no axis at all": (1.5, r"inputs has shape \(\)"),
@@ -127,7 +127,7 @@ def test_inputs_that_make_no_sense_are_refused(unchanged, method, inputs, words)
         wb.explain(NET, inputs, method)
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "weights"])
+@pytest.mark.parametrize("method", [m for m in OF_NETS if m != "weights"])
 def test_an_image_without_its_batch_axis_is_refused_with_the_remedy(tiny, digits, method):
     with pytest.raises(BadInput, match=r"shape \(1, 28, 28\).*\(n, 1, 28, 28\).*inputs\[None\]"):
         ask(method, tiny, digits.test.x[0])

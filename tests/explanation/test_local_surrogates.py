@@ -90,3 +90,81 @@ def test_the_replay_has_the_measured_fit_anew(mlp, clouds):
 def test_too_few_samples_are_refused(tiny, images, n_samples):
     with pytest.raises(BadInput, match=f"n_samples is {n_samples} for 49 segments.*at least 98"):
         wb.explain(tiny, images, "lime", n_samples=n_samples)
+
+
+# tables with a background, and words
+
+
+def test_columns_of_a_table_are_drawn_from_the_background_where_there_is_one(people):
+    weights = np.zeros((2, 8))
+    weights[0, people.columns["job"]], weights[0, 0] = [3, -1, 2], 1
+    net, background = linear(weights), people.train.x
+    e = wb.explain(net, people.test[:6], "lime", target=0, background=background, data=people, n_samples=4000)
+    assert e.settings["kernel_width"] == pytest.approx(0.75 * 4**0.5)
+    assert "quartile or category" in e.settings["segments"]
+    assert "drawn, each by itself, from the background" in e.estimand
+    np.testing.assert_allclose(e.values[:, 2:], 0, atol=0.1)
+    # Staying with one's job adds what it is worth beyond the mean of the others.
+    worth = people.train.x @ weights[0]
+    jobs = people.train.raw["job"].to_numpy()
+    for value, job in zip(e.values[:, 1], people.test[:6].raw["job"], strict=True):
+        age = people.train.x[:, 0]
+        expected = (worth - age)[jobs == job].mean() - (worth - age)[jobs != job].mean()
+        assert value == pytest.approx(expected, abs=0.15)
+
+
+def test_each_row_may_draw_its_own_neighbours(clerk, people):
+    rows = people.test[[0, 0, 1]]
+    shared, own = (
+        wb.explain(clerk, rows, "lime", background=people.train, n_samples=100, shared_draws=s)
+        for s in (True, False)
+    )
+    np.testing.assert_allclose(shared.values[0], shared.values[1], atol=1e-6)
+    assert not np.allclose(own.values[0], own.values[1], rtol=1e-3)
+    alone = wb.explain(clerk, rows[:1], "lime", background=people.train, n_samples=100, shared_draws=False)
+    np.testing.assert_allclose(alone.values[0], own.values[0], atol=1e-6)
+
+
+def test_columns_of_one_group_are_drawn_from_one_row(people):
+    seen = []
+
+    def look(x):
+        seen.append(x)
+        return x[:, :2]
+
+    wb.explain(
+        look, people.test[:1], "lime", background=people.train, feature_mask=[0, 0, 1, 1], n_samples=50
+    )
+    pairs = {tuple(row[:4]) for row in np.round(people.train.x, 4)}
+    drawn = np.round(next(x for x in seen if len(x) == 50)[1:], 4)
+    assert all(tuple(row[:4]) in pairs for row in drawn)
+    assert not all(tuple(row) in {tuple(r) for r in np.round(people.train.x, 4)} for row in drawn)
+
+
+def test_a_missing_number_is_a_bin_of_its_own(people):
+    missing = people.test[np.flatnonzero(people.test.raw["debt"].isna())[:1]]
+    weights = np.zeros((2, 8))
+    weights[0, people.columns["debt"][1]] = 4.0
+    e = wb.explain(
+        linear(weights), missing, "lime", target=0, background=people.train, n_samples=2000, data=people
+    )
+    np.testing.assert_allclose(e.values, [[0, 0, 4, 0]], atol=0.2)
+
+
+def test_the_weight_of_a_word_is_what_it_adds():
+    def score(texts):
+        return np.array([3.0 * ("good" in t.split()) - 1.0 * ("dull" in t.split()) for t in texts])
+
+    e = wb.explain(
+        score, ["a good film and a dull plot"], "lime", output="raw", n_samples=4000, kernel_width=2.0
+    )
+    np.testing.assert_allclose(e.values, [[0, 0, 3, 0, 0, 0, -1, 0]], atol=0.05)
+    assert e.settings["segments"] == "words"
+    assert e.settings["fit"] > 0.99
+    assert wb.explain(score, ["good"], "lime", output="raw").settings["kernel_width"] == 0.25
+
+
+@pytest.mark.parametrize("width", [0, -1.0])
+def test_a_kernel_without_width_is_refused(mlp, clouds, width):
+    with pytest.raises(BadInput, match=f"kernel_width is {width}.*Leave it out"):
+        wb.explain(mlp, clouds.test[:1], "lime", kernel_width=width)

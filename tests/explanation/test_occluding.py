@@ -1,10 +1,10 @@
-"""Occlusion agrees with captum, window by window, and with arithmetic."""
+"""Occlusion and ablation agree with captum, part by part, and with arithmetic."""
 
 import captum.attr
 import numpy as np
 import pytest
 import torch
-from nets import Convolutional, linear
+from nets import NINE, Convolutional, linear
 
 import workbench as wb
 from workbench.errors import BadInput
@@ -109,3 +109,50 @@ REFUSED = [({"window": 29}, "window is 29 but the axis has 28"), ({"window": (28
 def test_windows_that_make_no_sense_are_refused(tiny, images, options, words):
     with pytest.raises(BadInput, match=words):
         wb.explain(tiny, images, "occlusion", **options)
+
+
+# one group alone
+
+
+def test_hiding_each_column_of_a_line_loses_its_share():
+    x = np.array([[1.0, 2, 4], [-1, 0.5, 0]], dtype=np.float32)
+    e = wb.explain(linear([[1, -2, 0.5], [0, 0, 0]]), x, "feature_ablation", target=0, baselines=[0.0, 1, 2])
+    np.testing.assert_allclose(e.values, [[1, -2, 1], [-1, 1, -1]], atol=1e-6)
+    assert e.delta is None
+
+
+def test_what_two_columns_both_tell_is_missed():
+    e = wb.explain(lambda x: x.max(1), np.ones((1, 2), np.float32), "feature_ablation", output="raw")
+    np.testing.assert_array_equal(e.values, [[0, 0]])
+
+
+@pytest.mark.parametrize(
+    "mask", [NINE, None, np.arange(784).reshape(28, 28) % 5], ids=["nine", "patches", "five"]
+)
+def test_ablation_of_images_is_that_of_captum(tiny, images, mask):
+    side = np.arange(28) // 4
+    groups = side[:, None] * 7 + side if mask is None else mask
+    theirs = captum.attr.FeatureAblation(tiny).attribute(
+        torch.tensor(images),
+        baselines=0.3,
+        target=2,
+        feature_mask=torch.tensor(np.broadcast_to(groups, (1, 1, 28, 28)).copy()),
+    )
+    e = wb.explain(tiny, images, "feature_ablation", baselines=0.3, target=2, feature_mask=mask)
+    sizes = np.bincount(groups.ravel())[groups]  # A group shares its value, where captum repeats it.
+    np.testing.assert_allclose(e.values * sizes, theirs, rtol=1e-4, atol=1e-5)
+    assert e.n_forward == 5 + 1 + 5 + 5 * (groups.max() + 1)
+
+
+def test_each_row_may_have_groups_of_its_own():
+    x, mask = np.ones((2, 4), dtype=np.float32), np.array([[0, 0, 1, 1], [0, 1, 1, 1]])
+    e = wb.explain(lambda x: x @ [1.0, 2, 4, 8], x, "feature_ablation", output="raw", feature_mask=mask)
+    np.testing.assert_allclose(e.values, [[1.5, 1.5, 6, 6], [1, 14 / 3, 14 / 3, 14 / 3]], rtol=1e-6)
+
+
+def test_a_background_of_ablation_counts_by_its_mean(mlp, clouds):
+    rows = clouds.train.x[:3]
+    each = [wb.explain(mlp, clouds.test[:4], "feature_ablation", baselines=row).values for row in rows]
+    e = wb.explain(mlp, clouds.test[:4], "feature_ablation", background=rows)
+    np.testing.assert_allclose(e.values, np.mean(each, 0), rtol=1e-4, atol=1e-5)
+    assert "marginal" in e.estimand

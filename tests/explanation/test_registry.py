@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from nets import LOCAL, METHODS, linear
+from nets import METHODS, OF_NETS, linear, wanted
 
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable, UnknownName
@@ -56,8 +56,10 @@ def test_the_options_in_the_table_are_those_of_the_function(name):
 
 def test_the_table_says_who_can_explain_a_model_and_why_the_others_cannot(lenet, mlp, digits, clouds):
     table = wb.methods(lenet, digits)
-    assert table["can"].all()
-    assert (table["why not"] == "").all()
+    assert set(table.index[table["can"]]) == set(OF_NETS)
+    assert ((table["why not"] == "") == table["can"]).all()
+    assert table.loc["attention", "why not"] == "the model has no attention weights that can be read"
+    assert table.loc["decision_path", "why not"] == "the model is no decision tree"
     table = wb.methods(mlp, clouds)
     assert (
         table.loc["grad_cam", "why not"] == "the model has no convolution; the input is a table, not images"
@@ -73,9 +75,10 @@ def test_what_the_table_says_is_what_happens(clouds, kind):
     assert table.loc["occlusion", "can"]
     assert not table.loc["saliency", "can"]
     for name in METHODS:
-        inputs = clouds.test[:2] if name in LOCAL else None
+        inputs = wanted(name, clouds.test[:4])
         if table.loc[name, "can"]:
-            assert len(wb.explain(model, inputs, name)) == 2
+            local = table.loc[name, "scope"] == "local"
+            assert len(wb.explain(model, inputs, name)) == (4 if local else 1)
         else:
             with pytest.raises(NotExplainable) as refused:
                 wb.explain(model, inputs, name)
@@ -128,7 +131,10 @@ def test_a_sum_that_is_promised_is_checked(registered):
 
 
 def test_a_need_that_nobody_knows_is_refused():
-    with pytest.raises(UnknownName, match=r"'gradients'.*batch, convolution, gradient, image, layers"):
+    with pytest.raises(
+        UnknownName,
+        match=r"'gradients'.*attention, batch, coefficients, convolution, gradient, image, layers",
+    ):
         wb.method("x", needs={"gradients"}, signed=True, estimand="", paper="")
 
 
@@ -142,7 +148,7 @@ def test_an_unknown_method_is_answered_with_the_known():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_misspelt_option_is_answered_with_the_options(name):
-    inputs = torch.zeros(1, 1, 28, 28) if name in LOCAL else None
+    inputs = torch.zeros(1, 1, 28, 28)
     with pytest.raises(BadInput, match=f"{name} has no option called 'windw'") as refused:
         wb.explain(linear(np.eye(2)), inputs, name, windw=3)
     assert all(option in refused.value.expected for option in registry.look_up(name).options)

@@ -60,7 +60,7 @@ def test_the_tidy_table_holds_every_number(table, clouds):
     frame = table.to_frame()
     assert frame["feature"].tolist() == list(clouds.feature_names) * 4
     assert frame["row"].tolist() == np.repeat(clouds.test.row_ids[:4], 5).tolist()
-    np.testing.assert_array_equal(frame["input"], clouds.test.x[:4].ravel())
+    np.testing.assert_allclose(frame["input"], clouds.test[:4].raw.to_numpy().ravel())
     np.testing.assert_array_equal(frame["value"], table.values.ravel())
     np.testing.assert_array_equal(frame["target"], np.repeat(table.target, 5))
 

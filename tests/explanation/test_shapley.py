@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nets import NINE, dividends, linear, shares
 
 import workbench as wb
+from workbench.data import known_rule
 from workbench.errors import BadInput
 
 ONES = np.ones((1, 4), dtype=np.float32)
@@ -249,6 +250,30 @@ def test_rows_share_draws_unless_told_otherwise(tiny, images, method):
     assert "shared draws" not in own.flags
     alone = wb.explain(tiny, x[:1], method, n_samples=200, shared_draws=False)
     np.testing.assert_allclose(alone.values[0], own.values[0], atol=1e-6)
+
+
+# a rule whose values are known
+
+
+@pytest.mark.parametrize("n_samples", [30, 60])
+def test_samples_are_within_four_errors_of_the_known_marginal_values(n_samples):
+    data = known_rule.generated()
+    rows, background = data.test[:60], data.train.x[:40]
+    truth = known_rule.marginal_shapley(rows.x, background)
+    e = wb.explain(known_rule.rule, rows, "kernel_shap", target=1, output="runner_up", background=background,
+                   n_samples=n_samples, shared_draws=False)  # fmt: skip
+    assert 0 < e.settings["error"] < 1
+    assert np.sqrt(np.mean((e.values - truth) ** 2)) < 4 * e.settings["error"]
+    assert np.abs(e.values - truth).mean() > e.settings["error"] / 4  # nor is the error far too large
+
+
+def test_all_coalitions_give_the_known_marginal_values():
+    data = known_rule.generated()
+    rows, background = data.test[:60], data.train.x[:40]
+    for method in ("kernel_shap", "exact_shapley"):
+        e = wb.explain(known_rule.rule, rows, method, target=1, output="runner_up", background=background)
+        np.testing.assert_allclose(e.values, known_rule.marginal_shapley(rows.x, background), atol=1e-4)
+    assert np.abs(e.values[:, 2]).max() < 1e-5  # page_views is not in the rule
 
 
 # refusals

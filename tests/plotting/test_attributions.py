@@ -1,6 +1,7 @@
 """Pictures of attributions show the values, on one honest scale."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -91,11 +92,14 @@ def test_the_title_says_what_was_estimated_and_the_bar_on_which_scale(signed):
 def test_columns_become_bars_the_largest_on_top(table):
     fig = table.plot()
     ax = fig.axes[0]
-    assert [bar.get_width() for bar in ax.patches] == [1, 2, 3, -4]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["$5 to $10", "c", "d", "<b>"]
+    assert [bar.get_width() for bar in ax.patches] == [-4, 3, 2, 1]
+    names = [label.get_text().partition(" = ")[0] for label in ax.get_yticklabels()]
+    assert names == ["<b>", "d", "c", "$5 to $10"]
+    heights = [bar.get_y() for bar in ax.patches]
+    assert heights == sorted(heights, reverse=True)
     assert ax.get_xlabel() == "logit"
     negative = [bar.get_facecolor()[0] < 0.5 for bar in ax.patches]
-    assert negative == [False, False, False, True]
+    assert negative == [True, False, False, False]
     assert (ax.get_title() or ax.get_title("left")) == "why $no$?"
     canvas.png(fig)
 
@@ -130,6 +134,40 @@ def test_methods_stand_side_by_side_each_on_its_own_scale(net, digits, signed, u
     assert limits == pytest.approx(
         [np.abs(signed.map[1]).max(), unsigned.map[1].max(), 10 * np.abs(signed.map[1]).max()]
     )
+
+
+def test_three_channels_are_shown_in_their_colours_and_one_in_grey():
+    with canvas.canvas(1, 2) as (fig, axes):
+        attributions.picture(axes[0], np.stack([np.full((2, 2), v) for v in (1.0, 0.5, 0.0)]))
+        attributions.picture(axes[1], np.full((1, 2, 2), 0.25))
+    colour, grey = (ax.images[0] for ax in fig.axes)
+    assert colour.get_array()[0, 0].tolist() == [1, 0.5, 0]
+    assert grey.get_array().shape == (2, 2) and grey.get_cmap().name == "gray_r"
+
+
+def overall(values, **settings):
+    """Return what pictures ask of an explanation of a whole model."""
+    facts = {"scope": "global", "method": "permutation_importance", "estimand": "loss", "signed": True, "class_names": ("no", "yes"),
+             "feature_names": ("age", "job", "$")}  # fmt: skip
+    return SimpleNamespace(values=np.asarray(values, dtype=float), settings=settings, **facts)
+
+
+def test_importances_of_a_whole_model_have_names_and_whiskers():
+    ax = attributions.draw(overall([[1, 3, 2]], error=np.array([[0.1, 0.2, 0.3]]))).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["job", "$", "age"]
+    assert np.ptp(ax.collections[0].get_segments()[0][:, 0]) == pytest.approx(0.4)
+    assert ax.get_xlabel() == "permutation importance; whiskers: one standard error"
+
+
+def test_coefficients_of_two_classes_are_drawn_once_and_of_three_in_panels():
+    ax = attributions.draw(overall([[1, -3, 2], [-1, 3, -2]])).axes[0]
+    assert [bar.get_width() for bar in ax.patches] == [3, -2, -1] and "right: for yes" in ax.get_xlabel()
+    assert len(attributions.draw(overall(np.ones((3, 3)))).axes) == 4
+
+
+def test_maps_of_a_whole_model_are_pictures():
+    fig = attributions.draw(overall(np.arange(16.0).reshape(1, 1, 4, 4)))
+    np.testing.assert_array_equal(fig.axes[0].images[0].get_array(), np.arange(16.0).reshape(4, 4))
 
 
 def test_drawing_leaves_no_figure_open(signed, table):

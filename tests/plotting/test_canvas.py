@@ -117,3 +117,30 @@ def test_a_picture_without_words_is_refused(settings, published, alt):
     with pytest.raises(BadInput, match=r"alt is empty.*states the finding with a number"):
         canvas.show(figure(), alt)
     assert published == []
+
+
+def test_letters_that_no_font_has_are_spelt_everywhere_and_it_is_said(settings, monkeypatch):
+    monkeypatch.setattr(canvas, "_glyphs", lambda: frozenset(range(32, 127)))
+    with (
+        pytest.warns(UserWarning, match=r"No installed font has some letters.*Install one"),
+        canvas.canvas() as (fig, ax),
+    ):
+        ax.set(title="\u4fe1\u7528", yticks=[0, 1], yticklabels=["ok", "\u5361"])
+        ax.bar(["\u4e2d", "b"], [1, 2])
+    assert ax.get_title("left") == "U+4FE1 U+7528"
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["ok", "U+5361"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["U+4E2D", "b"]
+    assert fig.get_supxlabel() == canvas.NO_GLYPH
+
+
+@pytest.mark.parametrize(
+    ("text", "spelt"),
+    [("plain", "plain"), ("na\u00efve \u2013 \u0142", "na\u00efve \u2013 \u0142"), ("a\nb", "a\nb"), ("\ud800", "U+D800"), ("e\u200b\U000e0001", "e\u200b")],
+)  # fmt: skip
+def test_only_what_cannot_be_drawn_is_spelt(text, spelt):
+    assert canvas.legible(text) == spelt
+
+
+def test_a_long_name_keeps_its_beginning_and_its_end():
+    assert canvas.shortened("abc" * 20, 12) == "abcabca\u2026cabc"[:12]
+    assert len(canvas.shortened("abc" * 20, 12)) == 12 and canvas.shortened(" two\nlines ") == "two lines"

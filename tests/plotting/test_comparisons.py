@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import smalldata
 from handmade import changed, comparison
 from matplotlib import pyplot as plt
 
@@ -142,6 +143,70 @@ def test_its_words_say_how_many_of_the_worst_changed():
     assert "2 of the three worst changed their answer" in comparisons.examples_alt(c)
 
 
+# examples of tables and texts
+
+
+def of_kind(kind, size, **rows):
+    """Return a comparison whose maps are rows of a table or texts, the compressed model's twice the original's."""
+    c = comparison(kind=kind, primary="feature_ablation", methods=("feature_ablation",))
+    values = np.random.default_rng(0).normal(size=(c.n, size)).astype(np.float32)
+    for name in c.maps:
+        c.maps[name] = values * (2 if name == "compressed" else 1)
+    c.rows.update(x=values, **rows)
+    return c
+
+
+def table_pair(size=12):
+    names = tuple(f"{i} {smalldata.LONG}" for i in range(size))
+    return of_kind(
+        "table", size, feature_names=names, labels=tuple(tuple("$5" for _ in names) for _ in range(150))
+    )
+
+
+def text_pair(size=9):
+    words = ("[CLS]", "not", "a", smalldata.SCRIPT, "good", "$5", "film", ".", "")
+    padding = np.array([not word or word == "[CLS]" for word in words])
+    return of_kind("text", size, feature_names=(), labels=(words,) * 150, padding=np.tile(padding, (150, 1)))
+
+
+def test_rows_of_a_table_are_drawn_with_the_same_columns_for_all_models():
+    c = table_pair()
+    fig = comparisons.examples(c)
+    assert len(fig.axes) == 6 and len({ax.get_xlim() for ax in fig.axes}) == 1
+    row = c.median(3)[0]
+    ax = fig.axes[0]
+    bars = np.array([bar.get_width() for bar in ax.patches])
+    assert len(bars) == comparisons.COLUMNS and np.abs(bars).tolist() == sorted(np.abs(bars), reverse=True)
+    assert bars[0] == pytest.approx(c.maps["original"][row][np.abs(c.maps["original"][row]).argmax()])
+    compressed = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(compressed.get_xdata(), 2 * bars, rtol=1e-5)
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == list(c.maps)
+
+
+def test_models_that_disagree_are_named_with_their_answers():
+    c = table_pair()
+    c.answers["compressed"] = (c.answers["compressed"] + 1) % 3
+    row, names = c.median(3)[0], c.facts["class_names"]
+    said = comparisons.examples(c).axes[0].get_xlabel().replace("\n", " ")
+    y = c.rows["y"][row]
+    assert said == f"original, trained on, another run: {names[y]}; compressed: {names[(y + 1) % 3]}"
+    assert comparisons.examples(table_pair()).axes[0].get_xlabel() == f"all answer {names[y]}"
+
+
+def test_texts_are_drawn_a_line_a_model_without_padding():
+    fig = comparisons.examples(text_pair())
+    drawn = [text.get_text() for text in fig.axes[0].texts]
+    assert drawn.count("original") == drawn.count("compressed") == drawn.count("another run") == 6
+    assert drawn.count("good") == 24 and "[CLS]" not in drawn
+    assert drawn[0].startswith("median, similarity 0.970; true: ")
+
+
+@pytest.mark.parametrize("pair", [table_pair, text_pair])
+def test_their_words_say_what_was_drawn(pair):
+    words = comparisons.examples_alt(pair())
+    assert "on one scale; 0 of the three worst changed" in words and "input, maps" not in words
+
+
 # groups
 
 
@@ -178,3 +243,19 @@ def test_no_picture_stays_open():
     for draw in (comparisons.standing, comparisons.examples, comparisons.by_group):
         draw(c)
     assert plt.get_fignums() == before
+
+
+def test_of_many_groups_those_that_are_least_alike_are_drawn():
+    labels = [f"group {i % 100}" for i in range(300)]
+    c = changed(
+        comparison(labels=labels, groups="group"),
+        "similarities",
+        "compressed",
+        [7],
+        0.1,
+        ("occlusion", "cosine"),
+    )
+    fig = comparisons.by_group(c)
+    names = [t.get_text() for t in fig.axes[0].get_yticklabels()]
+    assert len(names) == comparisons.MOST and "group 7" in names
+    assert fig._suptitle.get_text() == "The 30 of 100 whose maps are least alike"

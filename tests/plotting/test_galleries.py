@@ -44,3 +44,10 @@ def test_a_pair_is_drawn_on_the_scale_of_its_first():
 
     fig = galleries.pairs({"occlusion": [explained(2.0), explained(8.0)]}, ["before", "after"], "found")
     assert _limits(fig) == [(0, 1), (-2, 2), (0, 1), (-2, 2)]
+
+
+def test_inputs_with_three_channels_keep_their_colours():
+    fig = galleries.gallery(
+        [np.stack([np.full((2, 2), v) for v in (0.2, 0.4, 0.6)])], ["a"], "found", kind="input"
+    )
+    np.testing.assert_allclose(fig.axes[0].images[0].get_array()[0, 0], [0.2, 0.4, 0.6])

@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 import pytest
 import torch
+from reviews import made_up
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
@@ -13,7 +14,14 @@ import workbench as wb
 from workbench.errors import BadInput, UnknownName
 from workbench.zoo.catalogue import from_spec
 
-NETS = {"lenet5": 431_080, "lenet300": 266_610, "mlp": 784 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10}
+CNN = (9 + 1) * 16 + (16 * 9 + 1) * 32 + (32 * 9 + 1) * 64 + (9 * 64 + 1) * 64 + 65 * 10
+NETS = {
+    "cnn": CNN,
+    "lenet5": 431_080,
+    "lenet300": 266_610,
+    "mlp": 784 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10,
+}
+OF_TEXTS = ("lstm_attention", "transformer")
 GLASS = {"logistic": LogisticRegression, "tree": DecisionTreeClassifier}
 
 
@@ -24,8 +32,14 @@ def columns():
     return wb.from_arrays(rng.normal(size=(60, 5)), np.arange(60) % 3)
 
 
+@pytest.fixture(scope="module")
+def texts():
+    """Made-up reviews."""
+    return made_up(60)
+
+
 def test_every_model_is_tested_here():
-    assert set(wb.models().index) == {*NETS, *GLASS}
+    assert set(wb.models().index) == {*NETS, *OF_TEXTS, *GLASS}
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -48,6 +62,45 @@ def test_a_table_needs_no_image(columns):
 def test_lenet5_fits_images_of_any_size(shape):
     data = wb.from_arrays(np.zeros((12, *shape)), np.arange(12) % 4)
     assert wb.build("lenet5", data)(torch.zeros(2, *shape)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 30), (3, 64, 48), (2, 224, 130)])
+def test_the_cnn_fits_images_of_any_size_and_leaves_few_cells(shape):
+    data = wb.from_arrays(np.zeros((6, *shape)), np.arange(6) % 2)
+    net = wb.build("cnn", data)
+    assert net(torch.zeros(2, *shape)).shape == (2, 2)
+    assert 64 <= net.fc1.in_features <= 64 * 8 * 8
+
+
+def test_dropout_stands_only_where_it_was_asked_for(columns, digits):
+    for name, data in (("mlp", columns), ("cnn", digits)):
+        plain, dropping = wb.build(name, data), wb.build(name, data, dropout=0.4)
+        assert not [m for m in plain.modules() if isinstance(m, nn.Dropout)]
+        assert {m.p for m in dropping.modules() if isinstance(m, nn.Dropout)} == {0.4}
+        assert list(plain.state_dict()) == list(dropping.state_dict())
+
+
+@pytest.mark.parametrize("name", OF_TEXTS)
+def test_a_net_of_texts_knows_the_vocabulary_and_that_it_reads_tokens(texts, name):
+    net = wb.build(name, texts)
+    assert net.embedding.num_embeddings == texts.tokenizer.size == net.spec["sizes"]["vocabulary"]
+    assert net.spec["tokens"] is True and not net.training
+    assert net(torch.tensor(texts.test.x[:3])).shape == (3, 2)
+    assert from_spec(net.spec).embedding.weight.shape == net.embedding.weight.shape
+
+
+@pytest.mark.parametrize("name", GLASS)
+def test_a_glass_box_of_texts_reads_strings(texts, name):
+    fitted = wb.build(name, texts).fit(texts.train.raw, texts.train.y)
+    assert isinstance(fitted[-1], GLASS[name]) and fitted.spec["builder"] == name
+    assert (fitted.predict(texts.test.raw) == texts.test.y).mean() > 0.7
+    assert "good1" in fitted[0].vocabulary_ and any(" " in words for words in fitted[0].vocabulary_)
+
+
+def test_the_vocabulary_is_not_for_users_to_choose(texts):
+    assert "vocabulary" not in "".join(wb.models()["sizes"])
+    with pytest.raises(BadInput, match="no size called 'vocabulary'"):
+        wb.build("transformer", texts, vocabulary=7)
 
 
 def test_sizes_are_taken():
@@ -118,12 +171,14 @@ def test_the_table_says_what_fits_which_data():
 
 
 def test_an_unknown_model_is_answered_with_the_known(digits):
-    with pytest.raises(UnknownName, match=r"'lenet'.*one of lenet300, lenet5, logistic, mlp, tree"):
+    with pytest.raises(
+        UnknownName, match=r"'lenet'.*one of cnn, lenet300, lenet5, logistic, lstm_attention, mlp"
+    ):
         wb.build("lenet", digits)
 
 
 def test_a_size_that_a_model_does_not_have_is_refused(digits):
-    with pytest.raises(BadInput, match=r"mlp has no size called 'hiden'.*\['hidden'\]"):
+    with pytest.raises(BadInput, match=r"mlp has no size called 'hiden'.*\['hidden', 'dropout'\]"):
         wb.build("mlp", digits, hiden=(8,))
 
 
@@ -136,6 +191,17 @@ def test_images_that_are_too_small_are_refused():
     tiny = wb.from_arrays(np.zeros((6, 1, 15, 28)), np.arange(6) % 2)
     with pytest.raises(BadInput, match=r"\(1, 15, 28\).*at least 16"):
         wb.build("lenet5", tiny)
+
+
+def test_images_that_are_too_small_for_the_cnn_are_refused():
+    tiny = wb.from_arrays(np.zeros((6, 1, 7, 28)), np.arange(6) % 2)
+    with pytest.raises(BadInput, match=r"\(1, 7, 28\).*at least 8"):
+        wb.build("cnn", tiny)
+
+
+def test_heads_that_cannot_share_the_width_are_refused(texts):
+    with pytest.raises(BadInput, match="width is 30 for 4 heads"):
+        wb.build("transformer", texts, width=30, heads=4)
 
 
 def test_a_spec_of_an_unknown_model_is_refused():

@@ -1,18 +1,29 @@
 """A fingerprint tells models apart by what they compute with, and by nothing else."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import workbench as wb
+from workbench.int8 import shuffling
 from workbench.int8.conversion import convert
+from workbench.int8.dynamic import convert_dynamic
+from workbench.int8.packing import with_weights
+from workbench.state import generator
 from workbench.zoo.identity import fingerprint
+from workbench.zoo.sequences import LSTMAttention
 
 
 class Net(nn.Module):
@@ -122,6 +133,45 @@ def test_an_estimator_is_what_it_learnt(kind):
     assert fingerprint(pickle.loads(pickle.dumps(first))) == fingerprint(first)
     first.predict(x)
     assert fingerprint(first) == fingerprint(again)
+
+
+TEXTS, LABELS = ["a good film", "a bad film", "good spec", "bad recipe"] * 5, [1, 0, 1, 0] * 5
+
+
+@pytest.mark.parametrize(
+    "last", [LogisticRegression(), DecisionTreeClassifier(random_state=0)], ids=["linear", "tree"]
+)
+def test_a_pipeline_of_texts_is_what_it_learnt(last):
+    made = [
+        make_pipeline(TfidfVectorizer(), clone(last)).fit(TEXTS, y) for y in (LABELS, LABELS, LABELS[::-1])
+    ]
+    first, again, other = made
+    assert fingerprint(first) == fingerprint(again) != fingerprint(other)
+    assert fingerprint(pickle.loads(pickle.dumps(first))) == fingerprint(first)
+    first[0].vocabulary_["recipe"] += 1
+    assert fingerprint(first) != fingerprint(again)
+
+
+def test_a_pipeline_has_the_same_fingerprint_in_another_session():
+    code = (
+        "from sklearn.feature_extraction.text import TfidfVectorizer as V\n"
+        "from workbench.zoo.identity import fingerprint\n"
+        f"print(fingerprint(V(stop_words=['a']).fit({TEXTS!r})))"
+    )
+    prints = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                             env={**os.environ, "PYTHONHASHSEED": str(seed)}).stdout for seed in (1, 2)}  # fmt: skip
+    assert prints == {fingerprint(TfidfVectorizer(stop_words=["a"]).fit(TEXTS)) + "\n"}
+
+
+def test_an_embedding_and_a_recurrent_layer_in_int8_count():
+    net = LSTMAttention(20, 2).eval()
+    int8 = convert_dynamic(net)
+    assert fingerprint(int8) == fingerprint(convert_dynamic(net)) != fingerprint(net)
+    assert fingerprint(copy.deepcopy(int8)) == fingerprint(int8)
+    for name in ("embedding", "lstm", "fc1"):
+        changed = copy.deepcopy(int8)
+        with_weights(changed.get_submodule(name), lambda w: shuffling._reordered(w, generator(0)))
+        assert fingerprint(changed) != fingerprint(int8)
 
 
 def test_a_callable_is_only_its_name():

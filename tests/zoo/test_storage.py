@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from reviews import made_up
 from safetensors.numpy import save_file
 from torch import nn
 
@@ -241,3 +242,27 @@ def test_nothing_in_a_file_is_executed(tmp_path, digits, capsys):
     with pytest.raises(BadFile, match="sys"):
         wb.load_model(files.write_tensors(tmp_path / "net", tensors, header | {"spec": spec}))
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["lstm_attention", "transformer"])
+def test_a_network_of_tokens_comes_back_also_pruned(tmp_path, name):
+    data = made_up(60)
+    net, x = wb.build(name, data), torch.tensor(data.test.x)
+    pruned = wb.prune(net, 0.5, verbose=False)
+    for i, model in enumerate((net, pruned.model)):
+        back = wb.load_model(wb.save(model, tmp_path / f"net {i}"))
+        assert back.spec == net.spec
+        assert torch.equal(back(x), model(x)) and fingerprint(back) == fingerprint(model)
+
+
+def test_a_vocabulary_of_another_size_is_refused(tmp_path):
+    net = wb.build("lstm_attention", made_up(60))
+    tensors, header = files.read_tensors(wb.save(net, tmp_path / "net"))
+    header["spec"]["sizes"]["vocabulary"] += 1
+    with pytest.raises(BadFile, match=r"does not fit its model.*Embedding cannot be resized"):
+        wb.load_model(files.write_tensors(tmp_path / "net", tensors, header))
+
+
+def test_a_pipeline_of_texts_is_not_saved(tmp_path):
+    with pytest.raises(BadInput, match="Pipeline is not a network"):
+        wb.save(wb.build("logistic", made_up(60)), tmp_path / "net")

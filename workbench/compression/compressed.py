@@ -18,6 +18,7 @@ ROWS = {
     "ms_batch_channels_last": "batch of 64, channels_last [ms]",
     "accuracy": "accuracy on test",
 }
+WORTH = 1.1  # times smaller or faster: below, nothing is gained that a user would notice
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,25 +56,55 @@ class Compressed(Holder):
                 for key, label in ROWS.items()}  # fmt: skip
         return pd.DataFrame.from_dict(rows, orient="index", columns=["before", "after", "before / after"])
 
+    @property
+    def gain(self) -> str:
+        """What is gained and what is not, in a sentence; less than a tenth counts as nothing."""
+        smaller, one, batch = (self._ratio(key) for key in ("bytes", "ms_single", "ms_batch"))
+        rates = f"{_times(one)} as fast at one row, {_times(batch)} in a batch of 64"
+        places = [at for at, ratio in (("at one row", one), ("in a batch", batch)) if ratio >= WORTH]
+        if smaller < WORTH and not places:
+            return (
+                f"Nothing to gain: the file is {_times(smaller)} smaller, and it is {rates}.{self._zeros()}"
+            )
+        size = f"{'Smaller' if smaller >= WORTH else 'Not smaller'} ({_times(smaller)})"
+        speed = {0: "not faster", 1: f"faster only {''.join(places)}", 2: "faster"}[len(places)]
+        return f"{size}, {speed}: {rates}.{self._zeros()}"
+
+    def _ratio(self, key: str) -> float:
+        return self.report["before"][key] / self.report["after"][key]
+
+    def _zeros(self) -> str:
+        """Say that zeros take as much room as other numbers, where there are many."""
+        after = self.report["after"]
+        share = 1 - after["nonzero"] / after["parameters"]
+        return (
+            f" {share:.0%} of the weights are zero, of which only packing makes use." if share >= 0.1 else ""
+        )
+
     def __repr__(self) -> str:
         before, after = self.report["before"], self.report["after"]
         return (
             f"Compressed({' + '.join(step['what'] for step in self.steps)}: "
-            f"{before['bytes'] / after['bytes']:.1f}x smaller file, {before['ms_batch'] / after['ms_batch']:.1f}x faster, "
-            f"accuracy {before['accuracy']:.3f} -> {after['accuracy']:.3f}, agreement {self.report['agreement']:.3f})"
+            f"accuracy {before['accuracy']:.3f} -> {after['accuracy']:.3f}, agreement {self.report['agreement']:.3f}. "
+            f"{self.gain})"
         )
 
     def _repr_html_(self) -> str:
-        return html.record("Compressed", {"steps": ", ".join(map(describe, self.steps))},
-                           html.table(self.table().map(_number)))  # fmt: skip
+        facts = {"steps": ", ".join(map(describe, self.steps)), "gain": self.gain}
+        return html.record("Compressed", facts, html.table(self.table().map(_number)))
 
 
 def describe(step: dict[str, Any]) -> str:
     """Return a step in words."""
     if step["what"] == "quantize":
-        return f"int8 ({step['how']}), calibrated on {step['calibration']:,} training rows"
+        ranges = (
+            "activations rounded batch by batch"
+            if step["how"] == "dynamic"
+            else f"calibrated on {step['calibration']:,} training rows"
+        )
+        return f"int8 ({step['how']}), {ranges}"
     removed = (
-        f"{step['channels']:.0%} of the channels"
+        f"{step['channels']:.0%} of the {_channels(step)}"
         if step["how"] == "channels"
         else f"{step['amount']:.0%} of the weights"
     )
@@ -85,6 +116,14 @@ def describe(step: dict[str, Any]) -> str:
     loss = {"behaviour": ", distilled from the original", None: " on the labels"}[step["preserve"]]
     rounds = f"in {step['rounds']} rounds" if step["rounds"] > 1 else "at once"
     return f"{removed} removed {rounds}, {trained}{loss if any(step['epochs']) else ''}"
+
+
+def _channels(step: dict[str, Any]) -> str:
+    return f"units of {', '.join(step['narrowed'])}" if "narrowed" in step else "channels"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}x" if ratio >= 2 else f"{ratio:.2f}x"
 
 
 def _number(value: float) -> str:

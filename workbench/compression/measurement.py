@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..data.records import Data
+from ..int8.packing import int8_biases, int8_weights, is_float_grid
 from ..state import threads, untouched
 from ..zoo.storage import packed
 
@@ -33,10 +34,22 @@ def compared(before: nn.Module, after: nn.Module, data: Data | None, example: to
 
 
 def layer_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return every layer's weight by name; int8 ones as their integers."""
-    found = {n: getattr(m, "weight", None) for n, m in model.named_modules()}
-    plain = {n: w().int_repr() if callable(w) else w for n, w in found.items()}
-    return {n: w.detach() for n, w in plain.items() if isinstance(w, torch.Tensor)}
+    """Return every layer's weight by the layer's name, a recurrent layer's weights by their own.
+
+    int8 weights are given as their integers, those of an embedding as the numbers that they stand for.
+    """
+    found: dict[str, torch.Tensor] = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.RNNBase):
+            found |= {
+                f"{name}.{part}": w for part, w in layer.named_parameters() if part.startswith("weight")
+            }
+        else:
+            found[name] = getattr(layer, "weight", None)  # type: ignore[assignment]
+    found |= {
+        name: w.dequantize() if is_float_grid(w) else w.int_repr() for name, w in int8_weights(model).items()
+    }
+    return {name: w.detach() for name, w in found.items() if isinstance(w, torch.Tensor)}
 
 
 def milliseconds(models: dict[str, nn.Module], example: torch.Tensor) -> dict[str, dict[str, float]]:
@@ -77,7 +90,11 @@ def _interleaved(calls: dict[tuple[str, str], Callable[[], Any]]) -> dict[tuple[
 
 
 def _sizes(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
-    weights = [*layer_weights(model).values(), *_biases(model)]
+    weights = [
+        *model.parameters(),
+        *(w.dequantize() for w in int8_weights(model).values()),
+        *int8_biases(model),
+    ]
     return {
         "parameters": sum(w.numel() for w in weights),
         "nonzero": sum(int(w.count_nonzero()) for w in weights),
@@ -86,28 +103,40 @@ def _sizes(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
     }
 
 
-def _biases(model: nn.Module) -> list[torch.Tensor]:
-    found = [getattr(m, "bias", None) for m in model.modules()]
-    plain = [b() if callable(b) else b for b in found]
-    return [b.detach() for b in plain if isinstance(b, torch.Tensor)]
-
-
 def macs(model: nn.Module, example: torch.Tensor) -> dict[str, int]:
-    """Count multiply-accumulates of each convolution and linear layer for one input, in the order they run."""
+    """Count multiply-accumulates with weights for one input, layer by layer in the order in which they run.
+
+    Of a text, for all its tokens. What attention multiplies without weights, and looking up, is not counted.
+    """
     counts: dict[str, int] = {}
     weights = {n: w for n, w in layer_weights(model).items() if w.ndim > 1}
 
     def count(name: str) -> Callable:
-        def hook(_module: nn.Module, _inputs: Any, out: torch.Tensor) -> None:
-            counts[name] = weights[name].numel() * out[0].numel() // len(weights[name])
+        def hook(layer: nn.Module, given: Any, out: Any) -> None:
+            if name in weights:
+                counts[name] = weights[name].numel() * out[0].numel() // len(weights[name])
+            else:  # a recurrent layer multiplies every token by all its weights
+                inside = {n: w for n, w in weights.items() if n.rpartition(".")[0] == name}
+                counts.update({n: w.numel() * _tokens(layer, given[0]) for n, w in inside.items()})
 
         return hook
 
     with untouched(model), torch.no_grad():
-        for name in weights:
-            model.get_submodule(name).register_forward_hook(count(name))
+        for name, layer in model.named_modules():
+            if _multiplies(layer) and (name in weights or hasattr(layer, "hidden_size")):
+                layer.register_forward_hook(count(name))
         model(example[:1])
     return counts
+
+
+def _multiplies(layer: nn.Module) -> bool:
+    return "Embedding" not in type(layer).__name__
+
+
+def _tokens(layer: Any, given: Any) -> int:
+    """Return how many tokens a recurrent layer is given, padding included, also packed ones."""
+    numbers = given if isinstance(given, torch.Tensor) else given.data
+    return numbers.numel() // layer.input_size
 
 
 def _answers(model: nn.Module, data: Data | None) -> np.ndarray:
@@ -132,7 +161,7 @@ def _layers(before: nn.Module, after: nn.Module, example: torch.Tensor) -> list[
             "shape after": "x".join(map(str, new[name].shape)),
             "weights": weight.numel(),
             "left": int(new[name].count_nonzero()),
-            "removed": 1 - int(new[name].count_nonzero()) / weight.numel(),
+            "removed": 1 - int(new[name].count_nonzero()) / max(1, int(weight.count_nonzero())),
             "macs": counts.get(name, 0),
         }
         for name, weight in old.items()

@@ -14,11 +14,13 @@ from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
+from ..zoo.pairs import relu_pairs
 from .compressed import Compressed
 from .distillation import checked, fine_tuned
 from .measurement import compared, layer_weights, macs
 
 HOWS, SCOPES, CRITERIA = ("weights", "channels"), ("global", "layer"), ("magnitude",)
+LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 GRID = 64  # channel ratios are tried in steps of 1/64
 
 
@@ -41,7 +43,11 @@ def prune(
 ) -> Compressed:
     """Remove weights or channels, in rounds with fine-tuning between them (Han et al. 2015; Li et al. 2017).
 
-    Zeroed weights make a smaller packed file and no speed; removed channels make both.
+    Zeroed weights make a smaller packed file and no speed; removed channels make both. Weights go from
+    linear, convolutional and recurrent layers; embeddings and positions keep theirs (those of rare words
+    would go first, and nothing behind them knows), as do norms and biases. Channels of a network of tokens
+    are the hidden units of its feed-forward layers alone: embeddings, attention and norms share one width,
+    which stays; ``report`` and ``steps`` say which. A recurrent network has next to none of those: refused.
 
     Parameters
     ----------
@@ -68,8 +74,9 @@ def prune(
     preserve
         "behaviour": fine-tuning is distilled from the original (Hinton et al. 2015); None: labels alone.
     protect
-        Names of layers that keep all weights, which the amount then leaves out; or all channels of their
-        own, while those of the layer before still go. The last layer always keeps its outputs.
+        Names of layers, or of what holds them, that keep all weights, which the amount then leaves out; or
+        all channels of their own, while those of the layer before still go. The last layer always keeps its
+        outputs. The weights of a recurrent layer have names too, such as "lstm.weight_hh_l0".
     lr
         First learning rate of each round of fine-tuning; it falls linearly to a twentieth. Batch size and
         augmentation are those of the model's own recipe.
@@ -87,7 +94,7 @@ def prune(
     ------
     BadInput
         An amount outside (0, 1), epochs without data, an int8 model, both or neither of amount and channels,
-        no layer that is not protected.
+        no layer that is not protected; channels of a recurrent network.
     UnknownName
         An unknown way, criterion, scope or layer.
     KeyboardInterrupt
@@ -99,6 +106,8 @@ def prune(
     )
     chained = isinstance(started, Compressed)
     original, example = started.original if chained else model, _example(model, data)
+    if how == "channels" and reads_tokens(model):
+        step["narrowed"] = _feed_forward(model, amount, example, protect)
     if how == "channels" and channels is None:
         step["channels"] = _ratio_for(model, amount, example, protect)
     net = copy.deepcopy(model).eval()
@@ -142,9 +151,16 @@ def _check_model(model: Any, data: Any, protect: Iterable[str]) -> None:
         raise BadInput(f"A {type(model).__name__} was given", "a float network", "Prune before you quantize")
     if data is not None and not isinstance(data, Data):
         raise BadInput(f"data is a {type(data).__name__}", "Data", "Make it with wb.from_arrays")
+    known = {part for name in layer_weights(model) for part in _holders(name)}
     for layer in protect:
-        if layer not in layer_weights(model):
-            raise unknown("layer with weights", layer, layer_weights(model))
+        if layer not in known:
+            raise unknown("layer with weights", layer, known)
+
+
+def _holders(name: str) -> list[str]:
+    """Return a dotted name and the names of all that holds it."""
+    parts = name.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts) + 1)]
 
 
 def _check_share(amount: Any, channels: Any, how: str) -> None:
@@ -178,6 +194,10 @@ def _example(model: nn.Module, data: Data | None) -> torch.Tensor:
         raise BadInput(
             "The shape of an input is not known", "data, or a model made by wb.build", "Pass data="
         )
+    if spec.get("tokens"):
+        return torch.ones(
+            1, *spec["input_shape"], dtype=torch.long
+        )  # unknown words: padding is not attended to
     return torch.zeros(1, *spec["input_shape"])
 
 
@@ -192,7 +212,7 @@ def _cut(net: nn.Module, model: nn.Module, step: dict[str, Any], round: int,
     """Return the net after a round's removal, and what keeps removed weights at zero while it trains."""
     share, protect = _share(step, round), step["protect"]
     if step["how"] == "channels":
-        return _narrowed(net, _left(model, share, example, protect), example), None
+        return _narrowed(net, _left(model, share, example, protect, step.get("narrowed")), example), None
     hold = _zeroing(_masks(net, share, step["scope"] or "global", protect))
     hold(net)
     return net, hold
@@ -214,7 +234,9 @@ def _masks(net: nn.Module, share: float, scope: str, protect: Sequence[str]) -> 
 
 def _unprotected(net: nn.Module, protect: Iterable[str]) -> dict[str, torch.Tensor]:
     """Return the weights of the layers that may lose some."""
-    found = {n: w for n, w in layer_weights(net).items() if w.ndim > 1 and n not in set(protect)}
+    looked_up = {name for name, layer in net.named_modules() if isinstance(layer, LOOKUPS)}
+    kept = {*protect, *looked_up}
+    found = {n: w for n, w in layer_weights(net).items() if w.ndim > 1 and kept.isdisjoint(_holders(n))}
     if not found:
         raise BadInput("No layer is left to remove anything from", "a layer that is not protected",
                        "Shorten protect; the outputs of the last layer stay in any case")  # fmt: skip
@@ -225,15 +247,43 @@ def _zeroing(masks: dict[str, torch.Tensor]) -> Callable[[nn.Module], None]:
     @torch.no_grad()
     def keep_zeros(net: nn.Module) -> None:
         for name, mask in masks.items():
-            net.get_parameter(f"{name}.weight").mul_(mask)
+            _parameter(net, name).mul_(mask)
 
     return keep_zeros
 
 
-def _left(model: nn.Module, share: float, example: torch.Tensor, protect: Sequence[str]) -> dict[str, int]:
+def _parameter(net: nn.Module, name: str) -> nn.Parameter:
+    """Return a layer's weight by the layer's name, or a recurrent layer's by its own."""
+    layers = dict(net.named_modules())
+    return net.get_parameter(f"{name}.weight" if name in layers else name)
+
+
+def reads_tokens(model: nn.Module) -> bool:
+    """Whether a network looks tokens up, or walks along them."""
+    return any(isinstance(layer, (*LOOKUPS, nn.RNNBase)) for layer in model.modules())
+
+
+def _feed_forward(
+    model: nn.Module, amount: float | None, example: torch.Tensor, protect: Sequence[str]
+) -> list[str]:
+    """Return the layers of a network of tokens whose units only the next layer reads."""
+    if any(isinstance(layer, nn.RNNBase) for layer in model.modules()):
+        raise BadInput(f"A {type(model).__name__} is recurrent, and its units are tied to each other", "a network with channels",
+                       "Use how='weights', or build it with a smaller hidden=")  # fmt: skip
+    if amount is not None:
+        raise BadInput(f"amount is {amount} for a network of tokens", "channels=, a fraction of the feed-forward units",
+                       "Most of its weights stand in embeddings and attention, which keep their width")  # fmt: skip
+    names = [writer for writer, _ in relu_pairs(model, example)]
+    return [name for name in names if name in _unprotected(model, protect)]
+
+
+def _left(model: nn.Module, share: float, example: torch.Tensor, protect: Sequence[str],
+          narrowed: Sequence[str] | None = None) -> dict[str, int]:  # fmt: skip
     """Return how many channels each layer keeps, at least one; those that keep all are left out."""
     last = list(macs(model, example))[-1]
     weights = _unprotected(model, {*protect, last})
+    if narrowed is not None:
+        weights = {name: w for name, w in weights.items() if name in narrowed}
     return {name: max(1, round(len(w) * (1 - share))) for name, w in weights.items()}
 
 

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..errors import BadInput
-from .columns import numeric
+from .columns import encoder, numeric
+from .dealing import kept_whole, numbered, stratified
 from .kinds import KINDS
 from .records import Data, Split
+from .tokenizer import Tokenizer
 
-_FRACTIONS = {"valid": 0.1, "test": 0.2}
+_READABLE = {
+    "string",
+    "boolean",
+    "categorical",
+    "integer",
+    "floating",
+    "mixed-integer-float",
+    "mixed-integer",
+    "empty",
+}
 
 
 def from_arrays(
@@ -30,23 +42,24 @@ def from_arrays(
     licence: str = "not stated",
     source: str = "not stated",
 ) -> Data:
-    """Make ``Data`` of arrays: images, or a numeric table.
+    """Make ``Data`` of arrays: images, a table of numbers or a data frame, or texts.
 
     Parameters
     ----------
     x
-        ``(n, channel, row, column)`` images in [0, 1], or ``(n, column)`` numbers. Tables are
-        standardized with the mean and standard deviation of the training rows.
+        ``(n, channel, row, column)`` images in [0, 1]; ``(n, column)`` numbers, or a data frame, whose words
+        become categories and may be missing; or a list of texts. Numbers are standardized with the mean
+        and standard deviation of the training rows, which also give a text's vocabulary.
     y
         Class of each row, ``(n,)``: integers from 0, or names.
     class_names
         One a class. With names in ``y`` they give the order; by default it is alphabetical.
     kind
-        "image" or "table"; by default told from the number of axes.
+        "image", "table" or "text"; by default told from x.
     name
         What the data set is called on pages.
     feature_names, class_names
-        Of columns and classes; numbered when left out.
+        Of columns and classes; numbered when left out, or those of the data frame.
     splits
         Positions of the rows of "train", "valid" and "test"; by default 70, 10 and 20 % of them,
         stratified by class. Rows of one cluster always stay in one split.
@@ -66,30 +79,76 @@ def from_arrays(
         than three rows or clusters, pixels outside [0, 1], splits that overlap, are empty or tear a
         cluster apart.
     """
-    x = _numbers(x)
+    rows = _rows(x)
     y, class_names = _classes(y, class_names)
-    kind = _kind(kind, x)
-    if len(x) != len(y):
+    kind = _kind(kind, rows)
+    if len(rows) != len(y):
         raise BadInput(
-            f"x has {len(x)} rows but y has {len(y)}", "one class a row", "Pass arrays of one length"
+            f"x has {len(rows)} rows but y has {len(y)}", "one class a row", "Pass arrays of one length"
         )
-    clusters = np.arange(len(x)) if clusters is None else _clusters(clusters, len(x))
-    positions = _stratified(y, clusters, seed) if splits is None else _given(splits, clusters)
-    names, codec = _feature_names(feature_names, kind, x), None
-    if kind == "table":
-        codec = numeric(names, x, positions["train"])
-        x = codec.encoded(pd.DataFrame(x, columns=list(names)))
-    elif x.min() < 0 or x.max() > 1:
-        raise BadInput(f"Pixels run from {x.min():.3g} to {x.max():.3g}", "values in [0, 1]", "Divide by 255")
+    clusters = np.arange(len(rows)) if clusters is None else numbered(clusters, len(rows))
+    positions = stratified(y, clusters, seed) if splits is None else kept_whole(splits, clusters)
+    names, codec, x = _encoded(rows, kind, feature_names, positions["train"])
     mask = None if evidence is None else np.asarray(evidence, dtype=bool)
     if mask is not None and mask.shape != x.shape:
         raise BadInput(f"evidence has shape {mask.shape}", f"the shape of x, {x.shape}", "Give a mask a row")
-    parts = {
-        part: Split(x[rows], y[rows], rows, clusters[rows], None if mask is None else mask[rows])
-        for part, rows in positions.items()
-    }
+    parts: dict[str, Any] = {
+        part: Split(x[at], y[at], at, clusters[at], None if mask is None else mask[at],
+                    texts=rows[at] if kind == "text" else None)
+        for part, at in positions.items()
+    }  # fmt: skip
     return Data(name, kind, **parts, feature_names=names, class_names=class_names, licence=licence,
                 source=source, codec=codec)  # fmt: skip
+
+
+def _rows(x) -> np.ndarray | pd.DataFrame:
+    """Return a data frame as it is, texts as an array of strings, anything else as an array of numbers."""
+    if isinstance(x, pd.DataFrame):
+        return x
+    array = np.asarray(x)
+    if array.ndim == 1 and len(array) and isinstance(array[0], str):
+        if strange := [i for i, text in enumerate(array) if not isinstance(text, str)]:
+            found = type(array[strange[0]]).__name__
+            raise BadInput(
+                f"Text {strange[0]} is a {found}", "a string in every row", "Fill or drop those rows"
+            )
+        return np.array([str(text) for text in array], dtype=object)
+    return _numbers(x)
+
+
+def _encoded(
+    rows: np.ndarray | pd.DataFrame, kind: str, names, train: np.ndarray
+) -> tuple[tuple[str, ...], Any, np.ndarray]:
+    """Return the names of the features, the codec that was learned from training rows, and ``x``."""
+    if kind == "text":
+        tokenizer = Tokenizer.learned(list(rows[train]))
+        return (), tokenizer, tokenizer.encoded(rows)
+    if isinstance(rows, pd.DataFrame):
+        frame = _checked(rows, names)
+        columns = encoder(frame, train)
+        return columns.names, columns, columns.encoded(frame)
+    names = _feature_names(names, kind, rows.shape[1])
+    if kind == "table":
+        columns = numeric(names, rows, train)
+        return names, columns, columns.encoded(pd.DataFrame(rows, columns=list(names)))
+    if rows.min() < 0 or rows.max() > 1:
+        raise BadInput(
+            f"Pixels run from {rows.min():.3g} to {rows.max():.3g}", "values in [0, 1]", "Divide by 255"
+        )
+    return names, None, rows
+
+
+def _checked(frame: pd.DataFrame, names) -> pd.DataFrame:
+    """Return a frame whose columns have names of their own and hold numbers, words or truths."""
+    named = frame.set_axis(
+        list(_feature_names(frame.columns if names is None else names, "table", frame.shape[1])), axis=1
+    )
+    for name in named:
+        what = pd.api.types.infer_dtype(named[name], skipna=True)
+        if what not in _READABLE:
+            raise BadInput(f"Column {name!r} holds {what} values", "numbers, words or true and false in every column",
+                           "Turn it into a number, such as days since a date, or into words, or drop it")  # fmt: skip
+    return named.reset_index(drop=True)
 
 
 def _numbers(x) -> np.ndarray:
@@ -147,63 +206,24 @@ def _looked_up(y: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.array([places[name] for name in y.tolist()], dtype=np.int64)
 
 
-def _kind(kind: str | None, x: np.ndarray) -> str:
-    told = "image" if x.ndim == 4 else "table"
+def _kind(kind: str | None, rows: np.ndarray | pd.DataFrame) -> str:
+    if isinstance(rows, pd.DataFrame):
+        told, what = "table", "is a data frame"
+    elif rows.dtype == object:
+        told, what = "text", "holds strings"
+    else:
+        told, what = "image" if rows.ndim == 4 else "table", f"has {rows.ndim} axes"
     if kind not in (None, told):
-        raise BadInput(f"kind is {kind!r} but x has {x.ndim} axes", f"{told!r} for such an array (of {tuple(KINDS)})",
+        raise BadInput(f"kind is {kind!r} but x {what}", f"{told!r} for such an array (of {tuple(KINDS)})",
                        "Leave kind out")  # fmt: skip
     return told
 
 
-def _clusters(clusters, n: int) -> np.ndarray:
-    _, numbers = np.unique(np.asarray(clusters), return_inverse=True)
-    if numbers.shape != (n,):
-        raise BadInput(f"clusters has shape {numbers.shape}", f"one number a row, ({n},)", "Pass one a row")
-    return numbers.astype(np.int64)
-
-
-def _stratified(y: np.ndarray, clusters: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Deal whole clusters out, class by class (a cluster counts for the class of its first row)."""
-    rng = np.random.default_rng(seed)
-    _, first = np.unique(clusters, return_index=True)
-    dealt: dict[str, list[np.ndarray]] = {"train": [], "valid": [], "test": []}
-    for label in np.unique(y):
-        own = rng.permutation(clusters[first][y[first] == label])
-        if len(own) in (1, 2):
-            raise BadInput(f"Class {label} has {len(own)} clusters", "at least three, one for each split",
-                           "Give splits, or leave the class out")  # fmt: skip
-        n_test, n_valid = (max(1, round(len(own) * _FRACTIONS[part])) for part in ("test", "valid"))
-        dealt["test"].append(own[:n_test])
-        dealt["valid"].append(own[n_test : n_test + n_valid])
-        dealt["train"].append(own[n_test + n_valid :])
-    return {
-        part: rng.permutation(np.flatnonzero(np.isin(clusters, np.concatenate(chosen))))
-        for part, chosen in dealt.items()
-    }
-
-
-def _given(splits: dict[str, Sequence[int]], clusters: np.ndarray) -> dict[str, np.ndarray]:
-    if set(splits) != {"train", "valid", "test"} or not all(map(len, splits.values())):
-        sizes = {part: len(rows) for part, rows in splits.items()}
-        raise BadInput(f"splits has the rows {sizes}", "rows for train, valid and test", "Name all three")
-    positions = {part: np.asarray(splits[part], dtype=np.int64) for part in ("train", "valid", "test")}
-    together, n = np.concatenate(list(positions.values())), len(clusters)
-    if len(np.unique(together)) != len(together) or not np.isin(together, np.arange(n)).all():
-        raise BadInput("splits share rows or point outside x", f"each row of 0 to {n - 1} at most once",
-                       "Deal the rows out again")  # fmt: skip
-    dealt = np.concatenate([np.unique(clusters[rows]) for rows in positions.values()])
-    if len(np.unique(dealt)) != len(dealt):
-        raise BadInput(
-            "splits tear a cluster apart", "every row of a cluster in one split", "Deal whole clusters out"
-        )
-    return positions
-
-
-def _feature_names(names, kind: str, x: np.ndarray) -> tuple[str, ...]:
+def _feature_names(names, kind: str, n: int) -> tuple[str, ...]:
     if kind == "image":
         return ()
-    names = tuple(map(str, names)) if names is not None else tuple(f"column {i}" for i in range(x.shape[1]))
-    if len({*names}) != x.shape[1] or len(names) != x.shape[1]:
-        raise BadInput(f"{len(names)} feature names, {len({*names})} different ones, for {x.shape[1]} columns",
+    names = tuple(map(str, names)) if names is not None else tuple(f"column {i}" for i in range(n))
+    if len({*names}) != n or len(names) != n:
+        raise BadInput(f"{len(names)} feature names, {len({*names})} different ones, for {n} columns",
                        "a name of its own for each column", "Match them")  # fmt: skip
     return names

@@ -45,4 +45,6 @@ class Codec(Protocol):
 
 def from_plain(plain: dict[str, Any] | None) -> Any:
     """Return the codec that its ``plain`` wrote, or None."""
-    return None if plain is None else {c.kind: c for c in (Columns, Tokenizer)}[plain["kind"]].from_plain(plain)
+    return (
+        None if plain is None else {c.kind: c for c in (Columns, Tokenizer)}[plain["kind"]].from_plain(plain)
+    )

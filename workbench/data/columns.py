@@ -6,7 +6,7 @@ each, centred: zero is the training mean of everything, which is what stands for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OTHER, MISSING = "(other)", "(missing)"
+RARE, MOST = (
+    0.01,
+    30,
+)  # of users' own categories: the share of training rows, and how many, that keep an indicator
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,7 @@ class Column:
     def encoded(self, values: pd.Series) -> np.ndarray:
         """Return the column's numbers ``(n, width)``."""
         if self.categories:
-            words = as_words(values).to_numpy()
-            return (words[:, None] == np.array(self.categories, dtype=object)) - np.array(self.means)
+            return self._indicators(as_words(values)) - np.array(self.means)
         numbers = as_numbers(values, self.name)
         gone = np.isnan(numbers)
         if gone.any() and not self.has_missing:
@@ -63,6 +66,15 @@ class Column:
                            "Fill or drop the row")  # fmt: skip
         scaled = (np.where(gone, self.means[0], numbers) - self.means[0]) / self.deviation
         return np.column_stack([scaled, gone - self.means[1]]) if self.has_missing else scaled[:, None]
+
+    def _indicators(self, words: pd.Series) -> np.ndarray:
+        """Return which category each word is; a word that is none is ``(other)`` where there is that one."""
+        import pandas as pd
+
+        places = pd.Index(self.categories, dtype=object).get_indexer(words)
+        if OTHER in self.categories:
+            places = np.where(places < 0, self.categories.index(OTHER), places)
+        return places[:, None] == np.arange(len(self.categories))
 
     def decoded(self, x: np.ndarray) -> np.ndarray:
         """Return values as people read them, from ``(n, width)``: the likeliest category, or the number."""
@@ -97,9 +109,24 @@ class Columns:
     kind = "table"
 
     @classmethod
-    def learned(cls, frame: pd.DataFrame) -> Columns:
-        """Return the codec of training rows: text and true/false columns as categories, the rest as numbers."""
-        return cls(tuple(_learned(str(name), frame[name]) for name in frame.columns))
+    def learned(cls, frame: pd.DataFrame, *, rare: float = 0.0, most: int | None = None,
+                gaps: Collection[str] = ()) -> Columns:  # fmt: skip
+        """Return the codec of training rows: text and true/false columns as categories, the rest as numbers.
+
+        Parameters
+        ----------
+        frame
+            Training rows.
+        rare
+            Categories with a smaller share of the rows are put together as ``(other)``, where there are several.
+        most
+            How many categories are kept, the most frequent ones; the others are put together as well.
+        gaps
+            Columns of numbers in which values may be missing later on, though none is here.
+        """
+        return cls(
+            tuple(_learned(str(name), frame[name], rare, most, name in gaps) for name in frame.columns)
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -128,7 +155,8 @@ class Columns:
 
     def encoded(self, rows: pd.DataFrame) -> np.ndarray:
         """Return raw rows as numbers ``(n, encoded column)`` float32; columns are found by name."""
-        if lacking := [name for name in self.names if name not in {str(c) for c in rows.columns}]:
+        given = {str(c) for c in rows.columns}
+        if lacking := [name for name in self.names if name not in given]:
             raise BadInput(f"The rows have no column {lacking[0]!r}", f"columns {list(self.names)}", "Add it")
         named = rows.rename(columns=str)
         parts = [column.encoded(named[column.name]) for column in self.columns]
@@ -175,9 +203,19 @@ def numeric(names: Sequence[str], x: np.ndarray, train: np.ndarray) -> Columns:
                          for name, m, d in zip(names, means, deviations, strict=True)))  # fmt: skip
 
 
+def encoder(frame: pd.DataFrame, train: np.ndarray) -> Columns:
+    """Return the codec of a user's table, learned from its training rows; rare categories are put together."""
+    gaps = [str(name) for name in frame if frame[name].isna().any()]
+    return Columns.learned(frame.iloc[train], rare=RARE, most=MOST, gaps=gaps)
+
+
 def as_words(values: pd.Series) -> pd.Series:
     """Return a column as words; whole numbers without a point, missing values as ``(missing)``."""
-    return values.map(_shown, na_action="ignore").astype(object).where(values.notna(), MISSING)
+    import pandas as pd
+
+    codes, different = pd.factorize(values)  # a column has few words, and many rows
+    words = np.array([*map(_shown, different), MISSING], dtype=object)
+    return pd.Series(words[codes], index=values.index, dtype=object)
 
 
 def as_numbers(values: pd.Series, name: str) -> np.ndarray:
@@ -188,25 +226,37 @@ def as_numbers(values: pd.Series, name: str) -> np.ndarray:
     strange = np.isnan(numbers) & values.notna().to_numpy() | np.isinf(numbers)
     if strange.any():
         row = int(np.argmax(strange))
-        raise BadInput(f"Column {name!r} holds {values.iloc[row]!r} in row {row}", "a number", "Correct or drop it")
+        raise BadInput(
+            f"Column {name!r} holds {values.iloc[row]!r} in row {row}", "a number", "Correct or drop it"
+        )
     return numbers
 
 
-def _learned(name: str, values: pd.Series) -> Column:
+def _learned(name: str, values: pd.Series, rare: float, most: int | None, gaps: bool) -> Column:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     if not is_numeric_dtype(values) or is_bool_dtype(values):
-        words = as_words(values)
-        categories = tuple(sorted(words.unique()))
-        return Column(name, categories, tuple(float((words == c).mean()) for c in categories))
+        shares = _pooled(as_words(values).value_counts(normalize=True).to_dict(), rare, most)
+        return Column(name, tuple(shares), tuple(shares.values()))
     numbers = as_numbers(values, name)
     gone = np.isnan(numbers)
     if gone.all():
         raise BadInput(f"Column {name!r} is empty in the training rows", "values", "Leave the column out")
     seen = numbers[~gone]
     deviation = float(seen.std()) if np.ptp(seen) > 0 else 1.0
-    means = (float(seen.mean()), *([float(gone.mean())] if gone.any() else []))
-    return Column(name, (), means, deviation, bool(gone.any()))
+    means = (float(seen.mean()), *([float(gone.mean())] if gone.any() or gaps else []))
+    return Column(name, (), means, deviation, bool(gone.any() or gaps))
+
+
+def _pooled(shares: dict[str, float], rare: float, most: int | None) -> dict[str, float]:
+    """Return the share of each category in the alphabet's order, rare ones put together as ``(other)``."""
+    frequent = sorted(shares, key=lambda word: (word != MISSING, -shares[word], word))[:most]
+    kept = {word for word in frequent if shares[word] >= rare or word == MISSING}
+    if len(shares) - len(kept) < 2:
+        kept = {*shares}
+    pooled = {word: float(shares[word]) for word in sorted(kept)}
+    rest = sum(share for word, share in shares.items() if word not in kept)
+    return {**pooled, OTHER: pooled.get(OTHER, 0.0) + float(rest)} if rest else pooled
 
 
 def _shown(value: Any) -> str:

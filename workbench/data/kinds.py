@@ -17,8 +17,14 @@ class Kind:
         What is hidden at a time: "region".
     primary
         The method whose maps are the primary end point of a comparison.
+    secondary
+        Methods that are compared beside it by default, where all models can be explained by them.
     hiding
         What that method does, as subject and verb of a sentence.
+    speaks
+        How a picture shows what speaks for an answer, as subject of "speaks for".
+    absent
+        What stands for a part that is hidden.
     noise
         What stands for noise in such an input.
     """
@@ -28,18 +34,24 @@ class Kind:
     part: str
     parts: str
     primary: str
+    secondary: tuple[str, ...]
     hiding: str
+    speaks: str
+    absent: str
     noise: str
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("image", "images", "region", "regions", "occlusion", "hiding each part of the image changes its answer",
-             "noise of 0.3 of their range"),
-        Kind("table", "rows", "column", "columns", "feature_ablation", "hiding each column changes its answer",
-             "a tenth of their columns from another row"),
-        Kind("text", "texts", "word", "words", "feature_ablation", "hiding each word changes its answer",
-             "a tenth of their words from another text"),
+        Kind("image", "images", "region", "regions", "occlusion", ("integrated_gradients", "grad_cam"),
+             "hiding each part of the input changes its answer", "red",
+             "a baseline of zero", "noise of 0.3 of their range"),
+        Kind("table", "rows", "column", "columns", "feature_ablation", ("integrated_gradients",),
+             "hiding each column changes its answer", "what lies right of zero",
+             "the training mean", "a tenth of the columns taken from other rows"),
+        Kind("text", "texts", "word", "words", "feature_ablation", ("integrated_gradients", "attention"),
+             "hiding each word changes its answer", "red",
+             "padding", "a tenth of the words exchanged"),
     )
 }  # fmt: skip

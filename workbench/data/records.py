@@ -161,4 +161,4 @@ class Data:
             "source": self.source,
             "fingerprint": self.fingerprint[:16],
         }
-        return html.record(f"Data: {self.name}", facts)
+        return html.record(f"Data: {self.name}", facts, *([html.listing(self.notes)] if self.notes else []))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files as resources
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,9 @@ import numpy as np
 
 from .. import files
 from ..errors import BadFile, unknown
+from .columns import Columns
 from .records import Data, Split
+from .tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,12 +48,12 @@ def load(name: str) -> Data:
     return _load(name)
 
 
-@lru_cache(maxsize=4)
+@cache
 def _load(name: str) -> Data:
     data = _SETS[name]()
     for split in data.splits.values():
         for array in vars(split).values():
-            if array is not None:
+            if isinstance(array, np.ndarray):
                 array.flags.writeable = False
     return data
 
@@ -79,11 +81,68 @@ def mnist() -> Data:
     """5,000 real handwritten digits, 500 a class, in committed splits of 3,500, 500 and 1,000."""
     arrays, facts = _arrays("mnist")
     x = (arrays["pixels"].astype(np.float32) / 255)[:, None]
-    y = arrays["digits"].astype(np.int64)
-    rows = {part: arrays[part].astype(np.int64) for part in ("train", "valid", "test")}
-    parts: dict[str, Any] = {part: Split(x[at], y[at], at, at.copy()) for part, at in rows.items()}
-    return Data("mnist", "image", **parts, feature_names=(), class_names=tuple("0123456789"),
-                licence=facts["licence"], source=facts["source"])  # fmt: skip
+    return _dealt("mnist", "image", arrays, facts, x, arrays["digits"], tuple("0123456789"))
+
+
+@shipped
+def breast_cancer() -> Data:
+    """569 tumours, 30 measures of the cell nuclei in an image of each: malignant or benign."""
+    return _table("breast_cancer", ("malignant", "benign"))
+
+
+@shipped
+def german_credit() -> Data:
+    """1,000 applicants for a credit, nine columns, six of them categories: a bad or a good risk."""
+    return _table("german_credit", ("bad risk", "good risk"))
+
+
+@shipped
+def mortgages() -> Data:
+    """2,380 applications for a mortgage, Boston 1990, thirteen columns, nine of them categories."""
+    return _table("mortgages", ("granted", "denied"))
+
+
+@shipped
+def movie_reviews() -> Data:
+    """10,568 snippets of film reviews; the class is the sign of the mean of 15 to 29 people's ratings."""
+    arrays, facts = _arrays("movie_reviews")
+    texts = np.array(arrays["texts"].tobytes().decode().split("\n"), dtype=object)
+    tokenizer = Tokenizer.learned(list(texts[arrays["train"]]))
+    return _dealt("movie_reviews", "text", arrays, facts, tokenizer.encoded(texts), arrays["rating"] > 0,
+                  ("negative", "positive"), codec=tokenizer, texts=texts)  # fmt: skip
+
+
+@shipped
+def known_rule() -> Data:
+    """4,000 generated rows of six correlated columns, whose rule and Shapley values are known."""
+    from .known_rule import generated
+
+    return generated()
+
+
+def _table(name: str, class_names: tuple[str, ...]) -> Data:
+    """Return a shipped table; its codec is learned from the training rows."""
+    import pandas as pd
+
+    arrays, facts = _arrays(name)
+    columns = {key.removeprefix("column "): v for key, v in arrays.items() if key.startswith("column ")}
+    frame = pd.DataFrame(columns)
+    codec = Columns.learned(frame.iloc[arrays["train"]])
+    return _dealt(name, "table", arrays, facts, codec.encoded(frame), arrays["y"], class_names, codec=codec)
+
+
+def _dealt(name: str, kind: str, arrays: dict[str, np.ndarray], facts: dict, x: np.ndarray, y: np.ndarray,
+           class_names: tuple[str, ...], codec: Any = None, texts: np.ndarray | None = None) -> Data:  # fmt: skip
+    """Deal rows out as committed; without clusters in the file every row is one of its own."""
+    clusters = arrays.get("clusters", np.arange(len(x))).astype(np.int64)
+    y, rows = y.astype(np.int64), {part: arrays[part].astype(np.int64) for part in ("train", "valid", "test")}
+    parts: dict[str, Any] = {
+        part: Split(x[at], y[at], at, clusters[at], texts=None if texts is None else texts[at])
+        for part, at in rows.items()
+    }
+    return Data(name, kind, **parts, feature_names=() if codec is None else codec.names, class_names=class_names,
+                licence=facts["licence"], source=facts["source"], codec=codec,
+                notes=tuple(facts.get("notes", ())))  # fmt: skip
 
 
 def _arrays(name: str) -> tuple[dict[str, np.ndarray], dict]:

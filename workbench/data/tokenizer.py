@@ -37,12 +37,14 @@ class Tokenizer:
         Tokens in a row, with ``[CLS]``; what is longer is cut off.
     lower
         Whether letters are made small.
+    kept
+        Numbers of the tokens that are never hidden: padding and special ones.
 
     Examples
     --------
     >>> t = Tokenizer.learned(["A good film.", "A bad film!"], min_count=1)
     >>> t.encoded(["A good dog"]).tolist(), t.length
-    ([[2, 3, 6, 1, 0]], 5)
+    ([[2, 3, 8, 1, 0]], 5)
     >>> t.decoded(t.encoded(["a BAD film!"]))
     ['a bad film !']
     """
@@ -50,6 +52,7 @@ class Tokenizer:
     vocabulary: tuple[str, ...]
     length: int
     lower: bool = True
+    kept: tuple[int, ...] = (PAD, CLS)
     kind = "text"
 
     @classmethod
@@ -74,7 +77,9 @@ class Tokenizer:
         counts = Counter(word for words in split for word in words)
         kept = sorted((w for w, n in counts.items() if n >= min_count), key=lambda w: (-counts[w], w))
         if length is None:
-            length = 1 + max(1, int(np.quantile([len(words) for words in split] or [1], SHARE, method="higher")))
+            length = 1 + max(
+                1, int(np.quantile([len(words) for words in split] or [1], SHARE, method="higher"))
+            )
         return cls((*SPECIAL, *kept[:most]), length, lower)
 
     @classmethod
@@ -87,6 +92,10 @@ class Tokenizer:
     def places(self) -> dict[str, int]:
         """Token -> number."""
         return {word: number for number, word in enumerate(self.vocabulary)}
+
+    def split(self, text: str) -> list[str]:
+        """Return a text's tokens as this tokenizer sees them, before they are looked up."""
+        return tokens(text, self.lower)
 
     @property
     def size(self) -> int:
@@ -102,10 +111,12 @@ class Tokenizer:
         """Return texts as token numbers ``(n, length)`` int64."""
         texts = list(rows)
         if strange := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
-            raise BadInput(f"Text {strange[0]} is a {type(texts[strange[0]]).__name__}", "strings", "Convert it")
+            raise BadInput(
+                f"Text {strange[0]} is a {type(texts[strange[0]]).__name__}", "strings", "Convert it"
+            )
         out = np.full((len(texts), self.length), PAD, dtype=np.int64)
         for row, text in zip(out, texts, strict=True):
-            numbers = [CLS, *(self.places.get(word, UNK) for word in tokens(text, self.lower))][: self.length]
+            numbers = [CLS, *(self.places.get(word, UNK) for word in self.split(text))][: self.length]
             row[: len(numbers)] = numbers
         return out
 
@@ -120,22 +131,23 @@ class Tokenizer:
 
     def words(self, x: np.ndarray) -> tuple[tuple[str, ...], ...]:
         """Return the token at each place, ``(n, length)``; an empty string for padding."""
-        shown = self._array.copy()
-        shown[PAD] = ""
-        return tuple(map(tuple, shown[np.asarray(x)]))
+        shown = ["", *self.vocabulary[1:]]
+        more = int(np.max(x, initial=0)) + 1 - len(shown)  # numbers of a tokenizer that is not known
+        shown += [f"#{number}" for number in range(len(shown), len(shown) + more)]
+        return tuple(map(tuple, np.array(shown, dtype=object)[np.asarray(x)]))
 
     def groups(self, x: np.ndarray) -> np.ndarray:
         """Return a number for every token of a row, in order, ``(n, length)``; -1 for what is never hidden."""
-        real = ~np.isin(x, (PAD, CLS))
+        real = ~np.isin(x, self.kept)
         return np.where(real, np.cumsum(real, axis=1) - 1, -1)
 
     def absent(self, x: np.ndarray) -> np.ndarray:
         """Return what stands for absent: padding, with the special tokens kept, ``(n, length)``."""
-        return np.where(np.isin(x, (PAD, CLS)), x, PAD)
+        return np.where(np.isin(x, self.kept), x, PAD)
 
     def sentences(self, x: np.ndarray) -> np.ndarray:
         """Return the number of the sentence that each token is in, ``(n, length)``; -1 for special tokens."""
-        real = ~np.isin(x, (PAD, CLS))
+        real = ~np.isin(x, self.kept)
         ends = np.isin(x, [self.places[end] for end in ENDS if end in self.places]) & real
         # A sentence begins with the first token behind an end that is no end itself: "Really?!" is one.
         begins = real & ~ends & np.roll(ends, 1, axis=1)
@@ -144,12 +156,18 @@ class Tokenizer:
 
     def plain(self) -> dict[str, Any]:
         """Return the codec as JSON can hold it."""
-        return {"kind": self.kind, "vocabulary": list(self.vocabulary), "length": self.length, "lower": self.lower}
+        return {
+            "kind": self.kind,
+            "vocabulary": list(self.vocabulary),
+            "length": self.length,
+            "lower": self.lower,
+            "kept": list(self.kept),
+        }
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Tokenizer:
         """Return the codec that :meth:`plain` wrote."""
-        return cls(tuple(plain["vocabulary"]), plain["length"], plain["lower"])
+        return cls(tuple(plain["vocabulary"]), plain["length"], plain["lower"], tuple(plain["kept"]))
 
 
 def tokens(text: str, lower: bool = True) -> list[str]:

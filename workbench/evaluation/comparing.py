@@ -27,13 +27,12 @@ from .controls import Cast, assemble
 from .judging import evaluate
 from .similarities import similarity
 
-PRIMARY = "occlusion"
-METHODS: dict[str, dict[str, Any]] = {
-    PRIMARY: {},
-    "integrated_gradients": {"n_steps": 32},
+# maps are compared with their signs; fewer steps than usual are enough for a secondary row
+OPTIONS: dict[str, dict[str, Any]] = {
+    "saliency": {"abs": False},
     "grad_cam": {"relu": False},
+    "integrated_gradients": {"n_steps": 32},
 }
-SIGNED = {"saliency": {"abs": False}, "grad_cam": {"relu": False}}  # maps are compared with their signs
 COMPARED = ("cosine", "topk_iou", "mass_moved")
 MERITS = ("deletion", "insertion", "completeness", "sparseness")
 MERIT_ROWS, MERIT_SHARE = 100, 4  # of four rows one, at most 100: floors cost more than all maps together
@@ -58,8 +57,9 @@ def compare(
 
     Both are asked about the class that the original predicts. Five columns: the method's own noise (self),
     a model that was trained on with nothing removed (sham), the compressed one, other training runs
-    (references), a randomized one. The primary end point, fixed before results, is occlusion of the real
-    artifact on centred logits, by the cosine of signed maps; everything else is secondary.
+    (references), a randomized one. The primary end point, fixed before results, is occlusion (of images) or
+    feature ablation (of columns and words) of the real artifact on centred logits, by the cosine of signed
+    maps; everything else is secondary.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def compare(
     data
         Test rows are compared; training rows train the controls.
     methods
-        Names, or a dict of names and options; occlusion is always among them. By default also integrated
-        gradients and Grad-CAM, where both models can be explained by them.
+        Names, or a dict of names and options; the primary is always among them. By default also integrated
+        gradients, Grad-CAM and attention, where all models can be explained by them.
     output
         The scalar to explain. Raw logits hold a part that no answer depends on: keep the centred logit.
     n
@@ -117,7 +117,7 @@ def compare(
     chosen, skipped = _methods(methods, _given(before, after, sham, references), data)
     cast = assemble(before, after, data, references, sham, seed, verbose)
     rows = data.test[:n]
-    target = answers(cast.before, rows.x)
+    target = answers(cast.before, rows)
     players = 4 + len(cast.references)
     with tqdm(
         total=players * len(chosen), unit="map", desc="compare", disable=not verbose, leave=False
@@ -126,22 +126,22 @@ def compare(
             name: _Explained(cast, rows, target, name, options, output, seed, bar)
             for name, options in chosen.items()
         }
-    primary = explained[PRIMARY]
+    primary = explained[data.wording.primary]
     return Comparison(
         similarities={(m, s): found.columns(s) for m, found in explained.items() for s in COMPARED},
-        kept=_kept(cast, conditions(data.test.x, seed)),
+        kept=_kept(cast, conditions(data.test.x, seed, data.codec), data.codec),
         right=_right(cast, data.test),
         maps=primary.shown(),
-        answers={name: answers(model, rows.x) for name, model in _shown(cast).items()},
+        answers={name: answers(model, rows) for name, model in _shown(cast).items()},
         rows={"x": rows.x, "y": rows.y, "target": target, "row_ids": rows.row_ids,
-              "clusters": data.test.clusters},
+              "clusters": data.test.clusters, **_worded(primary.first)},
         merit=_merit(cast, primary, data, seed),
         facts={
             "output": output, "margin": margin, "seed": seed, "labels": labels,
             "groups": "class" if groups is None else "group",
             "controls_given": {"sham": sham is not None and not is_sham_of(sham, after), "references": not isinstance(references, int)},
-            "notes": [*cast.notes, *skipped],
-            **_sizes(cast, rows, data), **_asked(explained), **_history(before, after, cast, data),
+            "notes": list(cast.notes), "skipped": skipped,
+            **_sizes(cast, rows, data), **_asked(explained, data.wording.primary), **_history(before, after, cast, data),
             "seconds": time.perf_counter() - started,
         },
     )  # fmt: skip
@@ -150,15 +150,22 @@ def compare(
 def _sizes(cast: Cast, rows: Split, data: Data) -> dict[str, Any]:
     return {"n": len(rows), "n_test": len(data.test), "references": len(cast.references), "sham": cast.sham is not None,
             "data": data.name, "class_names": list(data.class_names),
-            "noun": "digits" if data.name == "mnist" else "inputs", "conditions": list(CONDITIONS)}  # fmt: skip
+            "kind": data.kind, "noun": "digits" if data.name == "mnist" else data.wording.noun,
+            "conditions": list(CONDITIONS)}  # fmt: skip
 
 
-def _asked(explained: dict[str, _Explained]) -> dict[str, Any]:
+def _worded(e: Explanation) -> dict[str, Any]:
+    """Return what stands at each feature in words, where the features are no pixels."""
+    words = {"labels": e.labels, "feature_names": e.feature_names, "padding": e.padding}
+    return {name: value for name, value in words.items() if value is not None and e.labels is not None}
+
+
+def _asked(explained: dict[str, _Explained], primary: str) -> dict[str, Any]:
     """Return what was explained how, and what was noticed about the compressed model's surrogate."""
     return {
-        "primary": PRIMARY,
+        "primary": primary,
         "methods": {m: found.settings for m, found in explained.items()},
-        "real_artifact": "twin" not in explained[PRIMARY].flags,
+        "real_artifact": "twin" not in explained[primary].flags,
         "twin": {m: found.flags["twin"] for m, found in explained.items() if "twin" in found.flags},
         "gaps": {m: found.gap for m, found in explained.items()},
         "trained_on": [],
@@ -217,21 +224,24 @@ def _labels(groups: Sequence[Any] | None, data: Data) -> list[str]:
 
 def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Return the methods with their options, and notes on those of the default that cannot explain the models."""
+    primary = data.wording.primary
     if asked is not None:
         asked = [asked] if isinstance(asked, str) else asked
         options = (
-            dict(asked) if isinstance(asked, Mapping) else {name: SIGNED.get(name, {}) for name in asked}
+            dict(asked)
+            if isinstance(asked, Mapping)
+            else {name: {k: v for k, v in OPTIONS.get(name, {}).items() if k != "n_steps"} for name in asked}
         )
         for model in models:
             for name in options:
                 require(look_up(name), model, data.kind)
-        return {PRIMARY: options.pop(PRIMARY, {}), **options}, []
+        return {primary: options.pop(primary, {}), **options}, []
     able, notes = {}, []
-    for name, options in METHODS.items():
+    for name in (primary, *data.wording.secondary):
         try:
             for model in models:
                 require(look_up(name), model, data.kind)
-            able[name] = options
+            able[name] = OPTIONS.get(name, {})
         except NotExplainable as problem:
             notes.append(problem.wrong)
     return able, notes
@@ -302,13 +312,13 @@ def _columns(cast: Cast) -> dict[str, list[Any]]:
             "references": list(cast.references), "randomized": [cast.randomized]}  # fmt: skip
 
 
-def _kept(cast: Cast, asked: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+def _kept(cast: Cast, asked: dict[str, np.ndarray], codec: Any) -> dict[str, dict[str, np.ndarray]]:
     """Return whether each model gives the original's answer, ``(runs, test rows)``, in every condition."""
     kept = {}
     for condition, x in asked.items():
-        own = answers(cast.before, x)
+        own = answers(cast.before, x, codec)
         kept[condition] = {
-            column: np.array([answers(m, x) == own for m in models]).reshape(-1, len(x))
+            column: np.array([answers(m, x, codec) == own for m in models]).reshape(-1, len(x))
             for column, models in _columns(cast).items()
         }
     return kept
@@ -317,7 +327,7 @@ def _kept(cast: Cast, asked: dict[str, np.ndarray]) -> dict[str, dict[str, np.nd
 def _right(cast: Cast, test: Split) -> dict[str, np.ndarray]:
     columns = {"original": [cast.before], **_columns(cast)}
     return {
-        column: np.array([answers(m, test.x) == test.y for m in models]).reshape(-1, len(test))
+        column: np.array([answers(m, test) == test.y for m in models]).reshape(-1, len(test))
         for column, models in columns.items()
     }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import files, html
+from ..data.kinds import KINDS
 from ..errors import BadFile, unknown
 from .intervals import Interval, bootstrap_mean, index_interval, tail_probability
 from .margins import Measured, examine, kept_margin, similarity_margin
@@ -42,7 +43,8 @@ class Comparison:
     maps, answers
         Primary maps ``(n, ...)`` and answers ``(n,)`` of the models that are drawn side by side.
     rows
-        ``x y target row_ids`` of the explained rows; ``clusters`` of all test rows.
+        ``x y target row_ids`` of the explained rows; ``clusters`` of all test rows; of tables and texts also
+        ``labels`` (what stands at each feature), ``feature_names`` and ``padding``.
     merit
         ``{model: {metric: (scores, floor)}}``: how good each model's own explanations are.
     facts
@@ -54,7 +56,7 @@ class Comparison:
     right: dict[str, np.ndarray]
     maps: dict[str, np.ndarray]
     answers: dict[str, np.ndarray]
-    rows: dict[str, np.ndarray]
+    rows: dict[str, Any]
     merit: dict[str, dict[str, Any]]
     facts: dict[str, Any]
 
@@ -180,7 +182,7 @@ class Comparison:
             "smaller": report["before"]["bytes"] / report["after"]["bytes"],
             "faster": report["before"]["ms_batch"] / report["after"]["ms_batch"],
         }  # fmt: skip
-        return sentence(decided, n=self.n, noun=self.facts["noun"], similarity=self.primary,
+        return sentence(decided, n=self.n, noun=self.facts["noun"], asked=KINDS[self.facts["kind"]].hiding, similarity=self.primary,
                         kept=float(self.kept["clean"]["compressed"][0][: self.n].mean()),
                         sham=_mean(columns["sham"]), references=_mean(columns["references"]), **gained)  # fmt: skip
 
@@ -258,9 +260,9 @@ class Comparison:
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one safetensors file."""
-        return files.write_tensors(
-            path, dict(_flat(self._tree())), {"what": "comparison", "facts": self.facts}
-        )
+        words = {name: value for name, value in self.rows.items() if not isinstance(value, np.ndarray)}
+        header = {"what": "comparison", "facts": self.facts, "words": words}
+        return files.write_tensors(path, dict(_flat(self._tree())), header)
 
     def _tree(self) -> dict[str, Any]:
         named = {f"{m} {s}": columns for (m, s), columns in self.similarities.items()}
@@ -269,7 +271,8 @@ class Comparison:
             for m, s in self.merit.items()
         }
         return {"similarities": named, "kept": self.kept, "right": self.right, "maps": self.maps,
-                "answers": self.answers, "rows": self.rows, "merit": merit}  # fmt: skip
+                "answers": self.answers, "merit": merit,
+                "rows": {name: value for name, value in self.rows.items() if isinstance(value, np.ndarray)}}  # fmt: skip
 
     @classmethod
     def load(cls, path: str | Path) -> Comparison:
@@ -285,6 +288,7 @@ class Comparison:
         tree["similarities"] = {
             (m, s): known[m, s] for m in facts["methods"] for s in SIMILARITIES if (m, s) in known
         }
+        tree["rows"] |= {name: _tuples(value) for name, value in header["words"].items()}
         tree["maps"] = {name: tree["maps"][name] for name in SHOWN if name in tree["maps"]}
         tree["kept"] = {name: tree["kept"][name] for name in facts["conditions"]}
         tree["merit"] = {
@@ -299,6 +303,10 @@ class Comparison:
         from . import sheet
 
         return html.join(sheet.claim(self), html.table(self.table()))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _mean(runs: np.ndarray) -> float:

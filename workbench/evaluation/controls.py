@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ def reference(spec: dict, recipe: dict, data: Data, i: int, verbose: bool = True
 
 
 def _reseeded(estimator: Any, seed: int) -> dict[str, int]:
-    return {"random_state": seed} if "random_state" in estimator.get_params() else {}
+    return {name: seed for name in estimator.get_params() if name.split("__")[-1] == "random_state"}
 
 
 def _key(spec: dict, options: dict, data: Data, seed: int) -> str:
@@ -125,10 +125,8 @@ def randomized(model: Any, data: Data, seed: int = 0) -> Any:
         return _reset(model, seed)
     if not hasattr(model, "get_params"):
         return _Shuffled(model, seed)
-    from sklearn.base import clone
-
     labels = np.random.default_rng(seed).permutation(data.train.y)
-    return clone(model).fit(data.train.x.reshape(len(data.train), -1), labels)
+    return fit(model, replace(data, train=replace(data.train, y=labels))).model
 
 
 @torch.no_grad()

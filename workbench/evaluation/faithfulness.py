@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 import torch
@@ -38,23 +39,31 @@ def _area(score: Score, inputs: Space, values: np.ndarray, hidden: Callable) -> 
     """
     rank, counts = _ranks(inputs, values), _counts(inputs)
     shape = (-1, *[1] * (rank.ndim - 1))
-    curve = score.responses(
-        inputs, STEPS + 1, lambda rows, steps: hidden(rank[rows], counts[steps].view(shape))
-    )
+
+    def hide(rows: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        return inputs.unfolded(hidden(rank[rows], counts[rows % len(counts), steps].view(shape)), rows)
+
+    curve = score.responses(inputs, STEPS + 1, hide)
     return ((curve[:, 1:] + curve[:, :-1]) / 2).mean(1).numpy(force=True).astype(float)
 
 
 def _ranks(inputs: Space, values: np.ndarray) -> torch.Tensor:
-    """Return each feature's place in falling order, channels of a pixel together."""
+    """Return each feature's place in falling order, channels of a pixel together, what is never hidden last."""
     total = torch.as_tensor(values, device=inputs.x.device)
     total = total.sum(1, keepdim=True) if inputs.spatial and total.ndim == 4 else total
-    if total.shape[1:] != (inputs.x[:, :1] if inputs.spatial else inputs.x).shape[1:]:
+    if tuple(total.shape[1:]) != (tuple(inputs.x[0, :1].shape) if inputs.spatial else inputs.features):
         raise BadInput(f"The values have the shape {tuple(values.shape)}", "a value for each feature of the inputs, "
                        f"{tuple(inputs.x.shape)}", "Explain with upsample=True, or leave out deletion and insertion")  # fmt: skip
+    if inputs.fixed is not None:
+        total = total.masked_fill(inputs.fixed, -torch.inf)
     order = total.flatten(1).argsort(dim=1, descending=True, stable=True)
     return order.argsort(1).view(total.shape)
 
 
 def _counts(inputs: Space) -> torch.Tensor:
-    features = inputs.x[0, :1].numel() if inputs.spatial else inputs.x[0].numel()
-    return (torch.arange(STEPS + 1, device=inputs.x.device) * features / STEPS).round()
+    """Return how many features are hidden at each step, ``(1 or n, step)``."""
+    features = torch.tensor([prod(inputs.x[0, :1].shape if inputs.spatial else inputs.features)])
+    if inputs.fixed is not None:
+        features = (~inputs.fixed).flatten(1).sum(1)
+    steps = torch.arange(STEPS + 1, device=inputs.x.device)
+    return (steps * features.to(steps.device)[:, None] / STEPS).round()

@@ -22,17 +22,14 @@ EMPTY = -1.0  # features that equal the baseline come last
 
 def floors(e: Explanation, model: Any, space: Space, data: Data | None, seed: int) -> dict[str, np.ndarray]:
     """Return maps of the inputs' shape by name, each a floor for an explanation of these inputs."""
-    away = (space.x - space.baselines).abs()
+    what, away = space.salience()
     noise = torch.rand(away.shape, generator=generator(seed, 3)).to(away.device)
-    maps = {
-        "random order inside the input": torch.where(away > 0, noise, EMPTY),
-        "distance to the baseline": away,
-    }
+    maps = {"random order inside the input": torch.where(away > 0, noise, EMPTY), what: away}
     if space.spatial:
         maps["edges of the input"] = _edges(space.x)
     found = {name: values.numpy(force=True) for name, values in maps.items()}
     if data is not None:
-        found["mean input of the class"] = _class_means(e, data)
+        found |= _of_classes(e, space, data)
         found["the same method on a randomized model"] = _untrained(e, model, data, seed)
     return found
 
@@ -46,10 +43,31 @@ def _edges(x: torch.Tensor) -> torch.Tensor:
     return (down.square() + across.square()).sqrt()
 
 
-def _class_means(e: Explanation, data: Data) -> np.ndarray:
+def _of_classes(e: Explanation, space: Space, data: Data) -> dict[str, np.ndarray]:
+    """Return the mean input of each row's class; of texts, how telling each word is of the class in training."""
+    classes = e.target if e.target is not None else np.empty(0, dtype=int)
+    if space.tokens:
+        telling = _telling(data)[classes]
+        return {
+            "how telling the word is of the class": np.take_along_axis(telling, space.x.numpy(force=True), 1)
+        }
     means = {c: data.train.x[data.train.y == c].mean(0) for c in np.unique(data.train.y)}
     overall = data.train.x.mean(0)
-    return np.stack([means.get(int(c), overall) for c in (e.target if e.target is not None else ())])
+    own = np.stack([means.get(int(c), overall) for c in classes])
+    return {"mean input of the class": space.folded(torch.tensor(own).abs()).numpy()}
+
+
+def _telling(data: Data) -> np.ndarray:
+    """Return the log odds that a text of a class holds a token, against all texts, ``(class, token)``."""
+    size = int(max(split.x.max() for split in data.splits.values())) + 1
+    held = np.stack([_held(data.train.x[data.train.y == c], size) for c in range(data.n_classes)])
+    n = np.bincount(data.train.y, minlength=data.n_classes)[:, None]
+    return np.log((held + 1) / (n + 2)) - np.log((held.sum(0) + 1) / (n.sum() + 2))
+
+
+def _held(x: np.ndarray, size: int) -> np.ndarray:
+    """Count the texts that hold each token."""
+    return np.bincount(np.concatenate([np.unique(row) for row in x]), minlength=size)
 
 
 def _untrained(e: Explanation, model: Any, data: Data, seed: int) -> np.ndarray:

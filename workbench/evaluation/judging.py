@@ -13,7 +13,7 @@ import torch
 from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..explanation.result import Explanation
-from ..explanation.score import Score
+from ..explanation.score import Score, reads_raw
 from ..explanation.space import Space
 from ..state import seeded, untouched
 from ..zoo.holder import unwrap
@@ -138,10 +138,11 @@ def evaluate(
     chosen = [_look_up(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
     with untouched(unwrap(model)) as lent, seeded(seed):
         output = "raw" if e.settings["output"] == "raw" else "probability"
-        score = Score(lent, output, forward_kwargs=e.settings.get("forward_kwargs"))
+        codec = e.codec if reads_raw(lent, e.codec) else None
+        score = Score(lent, output, forward_kwargs=e.settings.get("forward_kwargs"), codec=codec)
         x = torch.tensor(e.inputs, device=score.device)
         score.aim(x, e.target)
-        space = Space(x, baselines=e.settings.get("baselines"))
+        space = Space(x, baselines=e.settings.get("baselines"), codec=e.codec)
         worst = floors(e, lent, space, data, seed) if any(m.floors for m in chosen) else {}
         columns, flags = {}, {}
         for entry in chosen:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import html
+from ..data.kinds import KINDS
 from ..plotting import canvas, comparisons
 from .comparison import Comparison
 from .intervals import Interval, bootstrap_mean
@@ -71,9 +72,11 @@ def standing(comparison: Comparison) -> html.Markup:
 
 def examples(comparison: Comparison) -> html.Markup:
     """Return section 3: median and worst inputs, chosen by rule."""
-    if comparison.rows["x"].ndim != 4:
-        return html.section("Look yourself", html.paragraph("There are no pictures for this kind of input."))
-    caption = "Three inputs in the middle of the order by similarity, and the three at its end. One colour scale; red speaks for the class that the original answers."
+    noun, speaks = comparison.facts["noun"], KINDS[comparison.facts["kind"]].speaks
+    caption = (
+        f"Three {noun} in the middle of the order by similarity, and the three at its end. One scale; {speaks} speaks for "
+        "the class that the original answers."
+    )
     return html.section(
         "Look yourself",
         _figure(comparisons.examples(comparison), comparisons.examples_alt(comparison), caption),
@@ -95,14 +98,26 @@ def limits(comparison: Comparison) -> html.Markup:
     said = [
         "Maps are evidence about behaviour near these inputs, not proof of reasoning.",
         "The intervals of similarities resample inputs: they speak for this pair of models, not for every compression of its kind.",
-        f"Inputs were hidden with a baseline of zero; another baseline asks another question. The masks hide {comparison.facts['primary']} windows of one size.",
+        f"What is hidden is replaced by {KINDS[comparison.facts['kind']].absent}; another baseline asks another question"
+        + (", and so does another size of the windows." if comparison.facts["primary"] == "occlusion" else "."),
+        *_conditions(comparison),
+        *(["Dynamic int8 finds the range of activations over each batch: the same row answers a little differently in other company."]
+          if any(step.get("how") == "dynamic" for step in comparison.facts["steps"]) else []),
         *(["int8 is a staircase without a local slope: gradient methods explain a surrogate with bit-equal outputs, whose gradient "
            "describes changes of norm of about .6 and more. A high similarity to the original is a finding, not a proof of quality."]
           if comparison.facts["twin"] else []),
         *comparison.facts["notes"],
+        *comparison.facts["skipped"],
         "Not on this page, because the workbench does not compute it yet: " + "; ".join(MISSING) + ".",
     ]  # fmt: skip
     return html.section("What this page cannot say", html.listing(said))
+
+
+def _conditions(comparison: Comparison) -> list[str]:
+    kind = KINDS[comparison.facts["kind"]]
+    return [
+        f"Masked {kind.noun} have 30 % of their {kind.parts} hidden; noisy ones {kind.noise}. Other changes of the input are not covered."
+    ]
 
 
 def _figure(fig: Any, alt: str, caption: str) -> html.Markup:
@@ -255,8 +270,8 @@ def _methods(c: Comparison) -> list[str]:
         f"signed maps); answers were counted on all {c.facts['n_test']:,}. Original: the method's own noise.",
         f"Margins, fixed before: similarity at least {short(c.primary.margin)} ({_rule(c)}); answers kept at least the "
         "references' mean less one point.",
-        f"Gain over the best floor: on the first {len(c.merit['original']['deletion'][0])} rows, against a random order inside the input, the distance to the baseline, "
-        "edges, the class mean, and the same method on a randomized model.",
+        f"Gain over the best floor: on the first {len(c.merit['original']['deletion'][0])} rows, against orders that know the input and not the model (at random "
+        "inside the input, by what stands out in it, by the mean of the class) and the same method on a randomized model.",
     ]
     if c.facts["report"]:
         said.append(

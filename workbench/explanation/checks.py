@@ -13,6 +13,11 @@ flag                      what was found
 ``probabilities``         the model's outputs look like probabilities and were taken as logits
 ``layer used twice``      a hooked layer ran more than once a forward; its last output was taken
 ``shared draws``          rows share their random draws, so their sampling errors are not independent
+``few samples``           a regression has fewer than 10 samples a group
+``batch``                 a dynamic int8 model, whose activations are scaled by the batch
+``cut off``               texts longer than what the model reads
+``unknown words``         more than a tenth of the words are not in the vocabulary
+``unknown category``      a column holds a value that it had not in training
 ========================  ==========================================================================
 
 A hook that does not fire is an error, not a flag.
@@ -25,16 +30,50 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from ..data.tokenizer import SPECIAL, UNK
 from .registry import Method
 from .score import Score
 
-GAP = 0.05
+GAP, UNKNOWN = 0.05, 0.1
 
 
 def of_model(model: Any) -> dict[str, str]:
     """Return what is noticed about a model before it is explained."""
+    flags = {}
     if isinstance(model, nn.Module) and any(m.training for m in model.modules()):
-        return {"train mode": "The model was in train mode: explained in evaluation mode, and put back."}
+        flags["train mode"] = "The model was in train mode: explained in evaluation mode, and put back."
+    if (getattr(model, "int8", None) or {}).get("how") == "dynamic":
+        flags["batch"] = (
+            "Dynamic int8: activations are scaled by the batch, so that a row's output depends a little on the others."
+        )
+    return flags
+
+
+def of_rows(x: np.ndarray | None, codec: Any) -> dict[str, str]:
+    """Return what is noticed about rows: words and categories that the model does not know."""
+    if x is None or codec is None:
+        return {}
+    return _of_words(x, codec) | _of_categories(x, codec)
+
+
+def _of_words(x: np.ndarray, codec: Any) -> dict[str, str]:
+    if getattr(codec, "vocabulary", ())[: UNK + 1] != SPECIAL[: UNK + 1]:
+        return {}
+    words, unknown = int((~np.isin(x, codec.kept)).sum()), int((x == UNK).sum())
+    if unknown <= UNKNOWN * words:
+        return {}
+    return {
+        "unknown words": f"{unknown} of {words} words are not in the vocabulary: to the model they are one word."
+    }
+
+
+def _of_categories(x: np.ndarray, codec: Any) -> dict[str, str]:
+    shares = {c.name: (x[:, codec.members[c.name]] + np.array(c.means)).sum(1)
+              for c in getattr(codec, "columns", ()) if c.categories}  # fmt: skip
+    if strange := [name for name, share in shares.items() if (share < 0.5).any()]:
+        return {
+            "unknown category": f"Values of {', '.join(strange)} were not in training: to the model they are none of the known."
+        }
     return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterable
 from numbers import Integral
@@ -15,13 +16,18 @@ from ..errors import BadInput, WorkbenchError
 from ..state import seeded, untouched
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
-from . import checks
+from . import checks, entrance
+from .entrance import Given
 from .gradients import smoothed
-from .registry import Method, look_up, refusal, require
+from .registry import NEEDS, Method, look_up, refusal, require
 from .result import Explanation
-from .score import Score
-from .space import Space, copied
+from .score import Score, batch_rows
+from .space import Space
 
+SAID = (
+    "feature_names",
+    "estimand",
+)  # what a method may say of its result instead of the record's usual words
 NOISE = {"n_samples": 50, "stdev": 0.1}
 # What torch says where a model, such as a wrapper around numpy, breaks the chain of gradients.
 NO_GRADIENT = ("does not require grad", "appears to not have been used in the graph")
@@ -54,7 +60,9 @@ def explain(
         Any ``nn.Module``, fitted estimator, callable ``x -> scores (n, class)``, or a ``Fitted`` or
         ``Compressed``. It comes back as it was, also after an error.
     inputs
-        ``(n, ...)`` float array or tensor, or a ``Split``. None for a method that explains the model itself.
+        A ``Split`` such as ``data.test[:5]``, a float array or tensor ``(n, ...)``, token numbers
+        ``(n, length)``, a data frame of raw rows (with ``data=`` or ``background=``), or a list of texts.
+        A global method takes None, or the labelled rows it looks at.
     method
         A name, or a list of names for a dict of explanations.
     target
@@ -64,13 +72,13 @@ def explain(
         "runner_up" (difference to the second class), "raw" (a model with one output).
     baselines, background
         What stands for absent: one value or row (default 0, which for a standardized table is the training
-        mean), or rows to average over, which makes the estimand marginal. Not both.
+        mean; the pad token for texts), or rows to average over, which makes the estimand marginal. Not both.
     layer
         For methods that look at one.
     feature_mask
-        Integers that broadcast to the inputs: equal numbers form one feature.
+        Integers that broadcast to the inputs, or one a column: equal numbers form one feature.
     data
-        Gives names of classes and columns.
+        Gives names of classes and columns, and turns raw rows and texts into what the model takes.
     forward_kwargs
         Passed on to the module's forward.
     noise
@@ -116,17 +124,29 @@ def explain(
         }
     entry, model, started = look_up(method), unwrap(model), time.perf_counter()
     options = entry.checked(options)
-    common = _common(entry, common)
-    flags = checks.of_model(model)
+    given = entrance.given(inputs, model, data, background)
+    common = _common(entry, {**common, "background": given.background})
+    flags = checks.of_model(model) | given.flags | checks.of_rows(given.x, given.codec)
     with untouched(model), seeded(seed):
         part = _explain_model if entry.scope == "global" else _explain_rows
-        result = part(entry, model, inputs, target, common, options)
-    settings = {**common, **options, **result.pop("facts")}
+        result = part(entry, model, given, target, common, options)
+    facts = result.pop("facts")
+    names = facts.pop("feature_names", None) or _names(entry, given, data, result["values"])
+    estimand = facts.pop("estimand", None) or _estimand(entry, common)
+    settings = {**common, **options, **facts}
     return Explanation(
-        **{**result, "flags": flags | result["flags"]}, method=method, estimand=_estimand(entry, common), signed=_signed(entry, settings),
+        **{**result, "flags": flags | result["flags"]}, method=method, estimand=estimand, signed=_signed(entry, settings),
         settings=settings, model_fingerprint=fingerprint(model), seconds=time.perf_counter() - started,
-        feature_names=data.feature_names if data else (), class_names=data.class_names if data else (),
+        feature_names=names, class_names=data.class_names if data else (), codec=given.codec,
     )  # fmt: skip
+
+
+def _names(entry: Method, given: Given, data: Data | None, values: np.ndarray) -> tuple[str, ...]:
+    """Return the names of the features: the original columns, or the encoded ones where these have the values."""
+    encoded = getattr(given.codec, "encoded_names", ())
+    if entry.scope == "global" and len(encoded) == values.shape[-1]:
+        return encoded
+    return given.codec.names if given.codec is not None else data.feature_names if data else ()
 
 
 def _common(entry: Method, common: dict[str, Any]) -> dict[str, Any]:
@@ -166,38 +186,71 @@ def _array(value: Any) -> Any:
 
 
 def _explain_rows(
-    entry: Method, model: Any, inputs: Any, target: Any, common: dict, options: dict
+    entry: Method, model: Any, given: Given, target: Any, common: dict, options: dict
 ) -> dict[str, Any]:
-    x, row_ids = _rows(inputs, model)
-    kind = "image" if x.ndim == 4 else "table"
+    x, kind = given.rows(), given.kind
     require(entry, model, kind)
-    score = Score(model, common["output"], differentiable=bool(entry.needs & {"gradient", "layers"}),
+    score = Score(model, common["output"], differentiable=bool(entry.needs & {"gradient", "layers"}), codec=given.reads(model),
                   forward_kwargs=common.get("forward_kwargs"), batch_size=common.get("batch_size"))  # fmt: skip
-    space = Space(x.to(score.device), baselines=common.get("baselines"), background=common.get("background"),
-                  feature_mask=common.get("feature_mask"))  # fmt: skip
+    words = space = _space(given, x.to(score.device), common)
+    if words.tokens and "gradient" in entry.needs:
+        score, space = _embedded(score, words)
     output = _aimed(score, space, target)
     base = score.of_absent(marginal=space.background is not None)
     values, facts = _call(entry, score, space, common, options)
+    if given.calls_raw(model):
+        facts = {**facts, "raw": True, "measured": [*facts["measured"], "raw"]}
     difference = (output - base).numpy(force=True)
     promised = entry.complete and "noise" not in common and options.get("multiply_by_inputs", True)
     delta = values.reshape(len(values), -1).sum(1) - difference if promised else None
+    fixed = None if words.fixed is None else words.fixed.numpy(force=True)
     return {
         "values": values, "inputs": x.numpy(force=True), "target": score.target.numpy(force=True),
         "output": output.numpy(force=True), "base_values": base.numpy(force=True), "delta": delta, "kind": kind,
-        "row_ids": row_ids, "n_forward": score.n_forward, "facts": facts,
+        "row_ids": given.row_ids, "padding": fixed, "labels": given.labels(), "n_forward": score.n_forward, "facts": facts,
         "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_call(score, common, entry, len(x), facts),
     }  # fmt: skip
 
 
+def _space(given: Given, x: torch.Tensor, common: dict) -> Space:
+    arrays = {name: common.get(name) for name in ("baselines", "background", "feature_mask")}
+    return Space(x, **arrays, codec=given.codec, labels=given.y)
+
+
+def _embedded(score: Score, words: Space) -> tuple[Score, Space]:
+    """Move to the embeddings, where a text model has gradients."""
+    try:
+        inner, embed = score.embedded(words.x)
+        return inner, words.embedded(embed)
+    except WorkbenchError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError) as problem:
+        raise _failed(words, problem) from problem
+
+
 def _explain_model(
-    entry: Method, model: Any, inputs: Any, target: Any, common: dict, options: dict
+    entry: Method, model: Any, given: Given, target: Any, common: dict, options: dict
 ) -> dict[str, Any]:
-    require(entry, model, None)
-    score = Score(model, common["output"])
-    values, facts = _call(entry, score, None, common, options)
+    require(entry, model, given.kind if given.x is not None else None)
+    if "rows" in entry.needs and given.y is None:
+        raise BadInput(f"{entry.name} was given {'no rows' if given.x is None else 'rows without classes'}",
+                       NEEDS["rows"], "Pass data.test as inputs")  # fmt: skip
+    score = Score(model, common["output"], codec=given.reads(model), batch_size=common.get("batch_size"))
+    space = None if given.x is None else _space(given, given.rows().to(score.device), common)
+    if space is not None:
+        score.batch_size = score.batch_size or batch_rows(space.x)
+    values, facts = _call(entry, score, space, common, options)
+    if "rows" in entry.needs:
+        facts = {**facts, "rows": _digest(given), "measured": [*facts["measured"], "rows"]}
     nothing = dict.fromkeys(("inputs", "target", "output", "base_values", "delta"))
-    return {"values": values, **nothing, "kind": "weights", "facts": facts, "n_forward": score.n_forward,
-            "flags": score.flags | checks.of_values(values, None, None)}  # fmt: skip
+    return {"values": values, **nothing, "kind": "weights" if space is None else given.kind, "facts": facts,
+            "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None)}  # fmt: skip
+
+
+def _digest(given: Given) -> str:
+    """Return the SHA-256 of the rows that a view of the model looked at."""
+    arrays = [np.ascontiguousarray(array) for array in (given.x, given.y) if array is not None]
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def _call(entry: Method, score: Score, space: Any, common: dict, options: dict) -> tuple[np.ndarray, dict]:
@@ -222,7 +275,8 @@ def _call(entry: Method, score: Score, space: Any, common: dict, options: dict) 
         raise refusal(entry, ["its outputs have no gradient with respect to the inputs"], score.artifact,
                       "image" if space.spatial else "table", lacks="gradient") from problem  # fmt: skip
     values, facts = answer if isinstance(answer, tuple) else (answer, {})
-    measured = [name for name in facts if name not in options and name not in ("layer",)]
+    values = space.folded(values) if entry.scope == "local" else values
+    measured = [name for name in facts if name not in options and name not in ("layer", *SAID)]
     return values.detach().to(torch.float32).numpy(force=True).copy(), {**facts, "measured": measured}
 
 
@@ -243,46 +297,15 @@ def _signed(entry: Method, settings: dict) -> bool:
     return not any(folded) if folded else entry.signed
 
 
-def _rows(inputs: Any, model: Any) -> tuple[torch.Tensor, np.ndarray]:
-    """Return checked float rows and their ids."""
-    split = isinstance(inputs, Split)
-    raw = inputs.x if split else inputs
-    array = raw.detach().cpu().numpy() if isinstance(raw, torch.Tensor) else np.asarray(raw)
-    if array.dtype.kind != "f":
-        raise BadInput(f"inputs has type {array.dtype}", "floats", "Convert them; divide pixels by 255")
-    shape = (getattr(model, "spec", None) or {}).get("input_shape")
-    if (
-        array.ndim < 2
-        or (array.ndim == 3 and shape is None)
-        or (shape and list(array.shape[1:]) != list(shape))
-    ):
-        wanted = f"(n, {', '.join(map(str, shape))})" if shape else "(n, channel, row, column) or (n, column)"
-        todo = (
-            "Add the batch axis: inputs[None]"
-            if shape and list(array.shape) == list(shape)
-            else "Reshape the inputs"
-        )
-        raise BadInput(f"inputs has shape {array.shape}", f"shape {wanted}", todo)
-    if len(array) == 0:
-        raise BadInput(
-            f"inputs has shape {array.shape}: an empty batch", "at least one row", "Check the selection"
-        )
-    if not np.isfinite(array).all():
-        row = int(np.argmax(~np.isfinite(array).reshape(len(array), -1).all(1)))
-        raise BadInput(
-            f"inputs holds NaN or infinite values, first in row {row}",
-            "finite numbers",
-            "Fill or drop the row",
-        )
-    ids = inputs.row_ids if split else np.arange(len(array))
-    return copied(array), np.asarray(ids)
-
-
 def _aimed(score: Score, space: Space, target: Any) -> torch.Tensor:
     try:
         return score.aim(space.x, target, space.absent)
     except WorkbenchError:
         raise
     except (RuntimeError, TypeError, ValueError, LookupError) as problem:
-        raise BadInput(f"The model failed on inputs of shape {tuple(space.x.shape)} ({problem})",
-                       "inputs that its forward takes", "Check the shape, or pass forward_kwargs=") from problem  # fmt: skip
+        raise _failed(space, problem) from problem
+
+
+def _failed(space: Space, problem: Exception) -> BadInput:
+    return BadInput(f"The model failed on inputs of shape {tuple(space.x.shape)} ({problem})",
+                    "inputs that its forward takes", "Check the shape, or pass forward_kwargs=")  # fmt: skip

@@ -62,12 +62,15 @@ def integrated_gradients(score: Score, inputs: Space, *, n_steps: int = 50,
         paper="Smilkov, Thorat, Kim, Viégas and Wattenberg 2017",
         misleads="It averages over inputs that the model may never meet; the width of the noise decides what is seen.")  # fmt: skip
 def smooth_grad(score: Score, inputs: Space, *, n_samples: int = 50, stdev: float = 0.1,
-                abs: bool = False, seed: int = 0) -> torch.Tensor:  # fmt: skip
+                abs: bool | None = None, seed: int = 0) -> tuple[torch.Tensor, dict]:  # fmt: skip
     """Return the mean gradient over noisy copies (Smilkov et al. 2017).
 
-    ``stdev`` is a fraction of each input's own range. Draws depend on (seed, row) alone.
+    ``stdev`` is a fraction of each input's own range. Draws depend on (seed, row) alone. With ``abs`` the
+    mean of absolute gradients is taken: by default only for words, whose signed gradients cannot be summed
+    over the embedding (behind a layer norm that sum is zero whatever the word).
     """
-    return smoothed(lambda s, i: _by_gradient(s, i, abs), score, inputs, n_samples, stdev, seed)
+    abs = inputs.vectors if abs is None else abs
+    return smoothed(lambda s, i: _by_gradient(s, i, abs), score, inputs, n_samples, stdev, seed), {"abs": abs}
 
 
 def _by_gradient(score: Score, inputs: Space, abs: bool) -> torch.Tensor:

@@ -17,13 +17,19 @@ from .score import abilities
 if TYPE_CHECKING:
     import pandas as pd
 
-FAMILIES = ("gradients", "layers", "occluding", "shapley", "local_surrogates", "structural")
+FAMILIES = ("gradients", "layers", "attending", "occluding", "shapley", "local_surrogates", "structural", "glass",
+            "importance", "global_surrogates")  # fmt: skip
 NEEDS = {
     "batch": "any model that scores a batch",
     "gradient": "a gradient with respect to the input",
     "convolution": "a convolution",
     "layers": "layers that can be read",
+    "attention": "attention weights",
+    "coefficients": "a linear model",
+    "tree": "a decision tree",
     "image": "images",
+    "places": "features that have the same place in every input",
+    "rows": "rows with their classes, as a Split such as data.test",
 }
 COMMON = ("layer", "seed", "shared_draws")
 ABSENCE = frozenset(
@@ -102,7 +108,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
     name
         The name for ``method=``.
     needs
-        Out of "batch", "gradient", "convolution", "layers", "image".
+        Out of "batch", "gradient", "convolution", "layers", "attention", "coefficients", "tree", "image",
+        "places" (no texts), "rows" (a global method that looks at labelled rows).
     signed
         Whether the sign of a value means something.
     estimand, paper, misleads, cost
@@ -165,6 +172,8 @@ def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
     reasons = [lacks[need] for need in sorted(entry.needs) if need in lacks]
     if "image" in entry.needs and kind not in (None, "image"):
         reasons.append(f"the input is a {kind}, not images")
+    if "places" in entry.needs and kind == "text":
+        reasons.append("the input is a text, whose places hold another word in each row")
     return reasons
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import files, html
+from ..data.codecs import Codec, from_plain
 from ..errors import BadFile, BadInput
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class Explanation:
     Attributes
     ----------
     values
-        ``(n, ...)`` of the inputs' shape (Grad-CAM and activations: one channel). Zero means that the
-        feature does not count for this method.
+        ``(n, ...)`` of the inputs' shape (Grad-CAM and activations: one channel; tables: one an original
+        column; texts: one a token). Zero means that the feature does not count for this method.
     inputs, target, output
         What was explained: rows, class ``(n,)``, explained scalar ``(n,)`` on the scale of
         ``settings["output"]``.
@@ -44,6 +45,12 @@ class Explanation:
         What the values estimate, in words.
     n_forward
         How many rows the model evaluated.
+    labels
+        What stands at each feature of a row, as it is shown: the cells of a table, the tokens of a text.
+    padding
+        True where a text was not explained, ``(n, length)``: padding and special tokens; else None.
+    codec
+        How raw rows became inputs, and which entries of them are one feature; None for images.
     fingerprint
         SHA-256 of model, inputs and settings: equal fingerprints promise equal values.
     """
@@ -63,8 +70,9 @@ class Explanation:
     feature_names: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     row_ids: np.ndarray | None = None
-    tokens: tuple[tuple[str, ...], ...] | None = None
+    labels: tuple[tuple[str, ...], ...] | None = None
     padding: np.ndarray | None = None
+    codec: Codec | None = None
     model_fingerprint: str = ""
     seconds: float = 0.0
     n_forward: int = 0
@@ -83,23 +91,35 @@ class Explanation:
                 raise IndexError(f"row {rows} of {len(self)}")
             rows = [rows]
         chosen = {name: getattr(self, name)[rows] for name in ARRAYS if getattr(self, name) is not None}
-        if self.tokens is not None:
-            chosen["tokens"] = tuple(np.array(self.tokens, dtype=object)[rows])
+        if self.labels is not None:
+            chosen["labels"] = tuple(self.labels[i] for i in np.arange(len(self))[rows])
         return replace(self, **chosen, settings=self._settings_of(rows))
 
     def _settings_of(self, rows: Any) -> dict[str, Any]:
-        """Return the settings of chosen rows: baselines and masks that had a row each go along."""
+        """Return the settings of chosen rows: what had a row each goes along, given or measured."""
         own = {
             name: value[rows]
             for name, value in self.settings.items()
             if name in ("baselines", "feature_mask") and np.ndim(value) > 1 and len(value) == len(self) > 1
         }
+        lists = {
+            name: self.settings[name]
+            for name in self.settings["measured"]
+            if type(self.settings[name]) is list
+        }
+        chosen = np.arange(len(self))[rows]
+        own |= {name: [value[i] for i in chosen] for name, value in lists.items() if len(value) == len(self)}
         return {**self.settings, **own}
 
     @property
     def scope(self) -> str:
         """Whether there is an explanation a row ("local") or one of the model ("global")."""
         return "local" if self.inputs is not None else "global"
+
+    @property
+    def tokens(self) -> tuple[tuple[str, ...], ...] | None:
+        """The tokens of each text, an empty string for padding; None for anything else."""
+        return self.labels if self.kind == "text" else None
 
     @property
     def map(self) -> np.ndarray | None:
@@ -111,6 +131,7 @@ class Explanation:
         """SHA-256 of model, inputs, classes and settings."""
         digest = hashlib.sha256(self.model_fingerprint.encode())
         digest.update(json.dumps([self.method, files.plain(self._replayable())], sort_keys=True).encode())
+        digest.update(self.settings.get("rows", "").encode())  # Of a view of the model: which it looked at.
         for array in (self.inputs, self.target):
             if array is not None:
                 digest.update(np.ascontiguousarray(array).tobytes())
@@ -125,12 +146,14 @@ class Explanation:
 
         flat = self.values[row].ravel()
         order = np.argsort(-np.abs(flat), kind="stable")[:k]
-        names = [self._name(i, self.values.shape[1:]) for i in order]
+        names = [self._name(i, self.values.shape[1:], row) for i in order]
         return pd.DataFrame({"feature": names, "value": flat[order]})
 
-    def _name(self, i: int, shape: tuple[int, ...]) -> str:
+    def _name(self, i: int, shape: tuple[int, ...], row: int = 0) -> str:
         if len(self.feature_names) == np.prod(shape):
             return self.feature_names[i]
+        if self.labels is not None and len(self.labels[row]) == np.prod(shape):
+            return self.labels[row][i] or f"place {i}"
         place = np.unravel_index(i, shape)
         return f"row {place[-2]}, column {place[-1]}" if len(place) == 3 else f"feature {i}"
 
@@ -140,15 +163,41 @@ class Explanation:
 
         n, shape = len(self), self.values.shape[1:]
         size = int(np.prod(shape))
-        same = self.inputs is not None and self.inputs.shape == self.values.shape
         ids = self.row_ids if self.row_ids is not None else np.arange(n)
         return pd.DataFrame({
             "row": np.repeat(ids, size),
-            "feature": [self._name(i, shape) for i in range(size)] * n,
+            "feature": [self._name(i, shape, row) for row in range(n) for i in range(size)],
             "target": np.repeat(self.target if self.target is not None else np.full(n, -1), size),
-            "input": self.inputs.ravel() if same and self.inputs is not None else np.nan,
+            "input": self._shown_inputs(size),
             "value": self.values.ravel(),
         })  # fmt: skip
+
+    def _shown_inputs(self, size: int) -> Any:
+        """Return what stands at each feature as in the data: raw numbers and words, tokens, pixels."""
+        if self.codec is not None and self.inputs is not None and len(self.codec.names) == size:
+            return self.codec.decoded(self.inputs).to_numpy().ravel()
+        if self.labels is not None and all(len(row) == size for row in self.labels):
+            return [cell for row in self.labels for cell in row]
+        same = self.inputs is not None and self.inputs.shape == self.values.shape
+        return self.inputs.ravel() if same and self.inputs is not None else np.nan
+
+    def group(self, by: Any) -> Explanation:
+        """Return the same explanation with the values of features added up: sums stay true.
+
+        Parameters
+        ----------
+        by
+            "sentence" or "word" for texts, or a mapping from a name to the names of columns (columns that
+            are named nowhere stay as they are).
+
+        Raises
+        ------
+        BadInput
+            A word for another kind of input, or a column that there is not, or that is named twice.
+        """
+        from .grouping import grouped
+
+        return grouped(self, by)
 
     def plot(self, n: int = 6, **options: Any) -> Figure:
         """Draw the first ``n`` rows: inputs in grey beside their maps, or bars for a table."""
@@ -160,17 +209,37 @@ class Explanation:
         """Explain again with the same settings, which gives the same bits.
 
         Another model or other inputs are taken, and it is said. Random draws belong to a row's place in the
-        call: a slice that is replayed draws anew.
+        call: a slice that is replayed draws anew. A view of the model that looked at rows is given them again.
         """
         from .door import explain
 
+        if "grouped" in self.settings:
+            raise BadInput(
+                "The explanation was grouped",
+                "the explanation as it was made",
+                "Replay that one, and group it again",
+            )
         settings = {k: v for k, v in self._replayable().items() if k != "measured"}
-        again = explain(model, self.inputs if inputs is None else inputs, self.method, **settings,
+        again = explain(model, self._rows() if inputs is None else inputs, self.method, **settings,
                         target=self.target if inputs is None and self.scope == "local" else None)  # fmt: skip
         if again.model_fingerprint != self.model_fingerprint:
             again.flags["another model"] = "Replayed on a model with another fingerprint."
         return replace(again, feature_names=self.feature_names, class_names=self.class_names,
                        row_ids=self.row_ids if inputs is None else again.row_ids)  # fmt: skip
+
+    def _rows(self) -> Any:
+        """Return what was explained with what reads it, as a front door takes it."""
+        if self.inputs is None or self.codec is None:
+            return self.inputs
+        from .entrance import Given
+
+        return Given(
+            self.inputs,
+            self.kind,
+            self.codec,
+            raw=self.settings.get("raw", False),
+            row_ids=np.arange(len(self)),
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one safetensors file with a JSON header; no pickle."""
@@ -178,6 +247,7 @@ class Explanation:
         settings = {k: v for k, v in self.settings.items() if not isinstance(v, np.ndarray)}
         tensors |= {f"settings.{k}": v for k, v in self.settings.items() if isinstance(v, np.ndarray)}
         header = {name: value for name, value in vars(self).items() if name not in ARRAYS}
+        header["codec"] = None if self.codec is None else self.codec.plain()
         return files.write_tensors(path, tensors, {"what": "explanation", **header, "settings": settings})
 
     @classmethod
@@ -190,8 +260,9 @@ class Explanation:
             )
         settings = header.pop("settings")
         settings |= {k.partition(".")[2]: v for k, v in tensors.items() if k.startswith("settings.")}
-        if header["tokens"] is not None:
-            header["tokens"] = tuple(map(tuple, header["tokens"]))
+        if header["labels"] is not None:
+            header["labels"] = tuple(map(tuple, header["labels"]))
+        header["codec"] = from_plain(header["codec"])
         header |= {k: tuple(header[k]) for k in ("feature_names", "class_names")}
         arrays: dict[str, Any] = {name: tensors.get(name) for name in ARRAYS}
         return cls(**arrays, **header, settings=settings)
@@ -201,14 +272,24 @@ class Explanation:
         of = f" of the {self.settings['output']}" if self.scope == "local" else ""
         return f"Explanation({self.method}{of}, values {'x'.join(map(str, self.values.shape))}{flags})"
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What a tree asks, in words: a line a row (``decision_path``) or a leaf (``surrogate_tree``); else empty."""
+        from .rules import rendered
+
+        return rendered(self)
+
+    def __str__(self) -> str:
+        return "\n".join([repr(self), *self.rules])
+
     def _repr_html_(self) -> str:
         facts = {
             "estimates": self.estimand,
             "values": " x ".join(map(str, self.values.shape)) + (", signed" if self.signed else ", unsigned"),
-            "settings": ", ".join(f"{k}={_short(v)}" for k, v in self.settings.items() if k != "measured"),
+            "settings": ", ".join(f"{k}={_short(v)}" for k, v in self.settings.items() if k not in ("measured", "rules", "rows")),
             "cost": f"{self.n_forward:,} evaluations, {self.seconds:.2f} s",
             "flags": " ".join(self.flags.values()) or "none",
-        }  # fmt: skip
+        } | ({"rules": " | ".join(self.rules)} if self.rules else {})  # fmt: skip
         return html.record(f"Explanation: {self.method}", facts)
 
 

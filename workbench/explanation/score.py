@@ -17,9 +17,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..data.records import Split
 from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
-from ..int8.surrogate import twin
+from ..int8.surrogate import has_twin, twin
 from ..state import untouched
 from ..zoo.holder import unwrap
 
@@ -32,6 +33,7 @@ OUTPUTS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Te
     "raw": lambda z, t, r: z[:, 0],
 }
 SMALLEST = 1e-6  # probabilities of estimators are clipped here before their logarithm is taken
+NUMBERS_A_TOKEN = 64  # what a token is for a model that has looked it up
 PIXELS_A_BATCH = 160_000  # about 200 digits, 1,000 table rows or 8 photographs: batches that stay in cache
 
 
@@ -48,10 +50,12 @@ class Score:
         Ask for gradients: an int8 module is then represented by its twin.
     forward_kwargs
         Passed on to a module's ``forward``.
+    codec
+        For a model that reads raw rows (see :func:`reads_raw`): turns inputs back into them.
     """
 
-    def __init__(self, model: Any, output: str, *, differentiable: bool = False,
-                 forward_kwargs: dict | None = None, batch_size: int | None = None) -> None:  # fmt: skip
+    def __init__(self, model: Any, output: str, *, differentiable: bool = False, forward_kwargs: dict | None = None,
+                 batch_size: int | None = None, codec: Any = None) -> None:  # fmt: skip
         if output not in OUTPUTS:
             raise unknown("output", output, OUTPUTS)
         if batch_size is not None and (not isinstance(batch_size, Integral) or batch_size < 1):
@@ -60,10 +64,46 @@ class Score:
         self.artifact, self.model = model, twin(model).eval() if self.uses_twin else model
         self.unequal = [0]
         self.output, self.forward_kwargs, self.batch_size = output, forward_kwargs or {}, batch_size or 0
+        self.codec = codec
+        self.words: torch.Tensor | None = None
+        self._lookup: Any = None
         self.target = self.rival = torch.empty(0, dtype=torch.long)
         self.absent = torch.empty(0)
         self.counter = [0]
         self.flags: dict[str, str] = {}
+
+    def embedded(self, words: torch.Tensor) -> tuple[Score, Callable[[torch.Tensor], torch.Tensor]]:
+        """Return the score as a function of the embeddings of token rows, and what embeds tokens.
+
+        The model still sees which tokens are padding; only what it looks up is replaced.
+        """
+        score = copy.copy(self)
+        score.words, score._lookup = words, self._embedding(words[:1])
+
+        @torch.no_grad()
+        def embed(x: torch.Tensor) -> torch.Tensor:
+            return score._lookup(x).detach()
+
+        return score, embed
+
+    def _embedding(self, words: torch.Tensor) -> nn.Module:
+        """Return the module that looks the tokens up: the first embedding that is called with them."""
+        called: list[nn.Module] = []
+        layers = [m for m in self.model.modules() if _is_embedding(m)]
+        hooks = [
+            m.register_forward_hook(lambda m, x, _: called.append(m) if _same(x[0], words) else None)
+            for m in layers
+        ]
+        try:
+            with torch.no_grad():
+                self.model(words, **self.forward_kwargs)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if len(called) != 1:
+            raise BadInput(f"The model looks its tokens up {len(called)} times", "one nn.Embedding that is given the tokens, once",
+                           "Use a method without gradients, such as feature_ablation")  # fmt: skip
+        return called[0]
 
     @property
     def n_forward(self) -> int:
@@ -74,6 +114,7 @@ class Score:
         """Return the same score aimed at chosen rows, each as often as it is named."""
         score = copy.copy(self)
         score.target, score.rival = self.target[rows], self.rival[rows]
+        score.words = None if self.words is None else self.words[rows]
         return score
 
     def of_absent(self, marginal: bool) -> torch.Tensor:
@@ -100,10 +141,13 @@ class Score:
         stand for "everything absent" go through the same forward, for :meth:`of_absent`.
         """
         self.batch_size = self.batch_size or batch_rows(x)
-        rows = x if absent is None else torch.cat([x, absent])
+        n, at = len(x), torch.arange(len(x), device=x.device)
+        if absent is not None:
+            x, at = torch.cat([x, absent]), torch.cat([at, torch.arange(len(absent), device=x.device) % n])
         with torch.no_grad():
-            z = torch.cat([self.scores(part) for part in rows.split(self.batch_size)])
-        z, self.absent = z[: len(x)], z[len(x) :]
+            parts = zip(x.split(self.batch_size), at.split(self.batch_size), strict=True)
+            z = torch.cat([self.scores(part, rows) for part, rows in parts])
+        z, self.absent = z[:n], z[n:]
         if not torch.isfinite(z).all():
             raise BadInput("The model's outputs hold NaN or infinite values", "finite scores for these inputs",
                            "Look at the model's weights and at the range of the inputs")  # fmt: skip
@@ -113,7 +157,7 @@ class Score:
         if z.shape[1] == 1 and self.output != "raw":
             raise BadInput(f"output={self.output!r} but the model has one output", "'raw' for such a model",
                            "Pass output='raw'")  # fmt: skip
-        self.target = z.argmax(1) if target is None else _targets(target, len(x), z.shape[1]).to(z.device)
+        self.target = z.argmax(1) if target is None else _targets(target, n, z.shape[1]).to(z.device)
         self.rival = z.scatter(1, self.target[:, None], -torch.inf).argmax(1)
         self._look_at(z)
         return OUTPUTS[self.output](z, self.target, self.rival)
@@ -132,21 +176,32 @@ class Score:
                     f"The softmax is saturated (above .9999) in {share:.0%} of the inputs: explain a logit."
                 )
 
-    def scores(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the model's raw scores ``(m, class)``."""
+    def scores(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the model's raw scores ``(m, class)``; where ``x`` are embeddings, ``rows`` says of which texts."""
         self.counter[0] += len(x)
         x = x.clone()  # A model may write into what it is given.
-        if isinstance(self.model, nn.Module):
+        if self.words is not None:
+            z = self._from_embeddings(x, self.words[rows])
+        elif isinstance(self.model, nn.Module):
             z = self.model(x, **self.forward_kwargs)
             if self.uses_twin:
                 self._hold_against_the_artifact(x, z)
         else:
-            z = torch.as_tensor(_estimate(self.model, x.detach().cpu().numpy()), dtype=torch.float32)
+            raw = x.detach().cpu().numpy()
+            raw = raw if self.codec is None else self.codec.decoded(raw)
+            z = torch.tensor(_estimate(self.model, raw), dtype=torch.float32)
         if not isinstance(z, torch.Tensor) or z.ndim not in (1, 2) or len(z) != len(x):
             got = tuple(z.shape) if isinstance(z, torch.Tensor) else type(z).__name__
             raise BadInput(f"The model returned {got} for a batch of {len(x)}", "scores of shape (n, class)",
                            "Wrap the model in a function that returns them")  # fmt: skip
         return z if z.ndim == 2 else z[:, None]
+
+    def _from_embeddings(self, x: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        hook = self._lookup.register_forward_hook(lambda *_: x)
+        try:
+            return self.model(words, **self.forward_kwargs)
+        finally:
+            hook.remove()
 
     @torch.no_grad()
     def _hold_against_the_artifact(self, x: torch.Tensor, z: torch.Tensor) -> None:
@@ -156,7 +211,7 @@ class Score:
 
     def __call__(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return the explained scalar of a batch; ``rows`` says of which input each one is a version."""
-        return OUTPUTS[self.output](self.scores(x), self.target[rows], self.rival[rows])
+        return OUTPUTS[self.output](self.scores(x, rows), self.target[rows], self.rival[rows])
 
     @torch.no_grad()
     def evaluate(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
@@ -208,6 +263,10 @@ class Score:
         found = {n: getattr(m, "weight", None) for n, m in self.model.named_modules()}
         plain = {n: w().dequantize() if callable(w) else w for n, w in found.items()}
         return {n: w.detach().clone() for n, w in plain.items() if isinstance(w, torch.Tensor)}
+
+    def attentions(self) -> dict[str, nn.Module]:
+        """Return the modules that give attention weights, by name, in order."""
+        return {name: m for name, m in self.model.named_modules() if _is_attention(m)}
 
     @contextmanager
     def watching(self, layer: nn.Module) -> Iterator[list[torch.Tensor]]:
@@ -265,11 +324,19 @@ def _targets(target: Any, n: int, n_classes: int) -> torch.Tensor:
     return torch.as_tensor(np.broadcast_to(classes, (n,)).astype(np.int64))
 
 
-def _estimate(model: Any, x: np.ndarray) -> np.ndarray:
+def _is_embedding(module: nn.Module) -> bool:
+    return "Embedding" in type(module).__name__ and not any(module.children())
+
+
+def _same(x: Any, words: torch.Tensor) -> bool:
+    return isinstance(x, torch.Tensor) and x.shape == words.shape and bool((x == words).all())
+
+
+def _estimate(model: Any, x: Any) -> np.ndarray:
     """Return scores of an estimator: decision function where there is one a class, else log-probabilities."""
     if not hasattr(model, "predict"):
         return np.asarray(model(x))
-    flat = x.reshape(len(x), -1)
+    flat = x.reshape(len(x), -1) if isinstance(x, np.ndarray) else x
     if hasattr(model, "decision_function"):
         z = model.decision_function(flat)
         return np.stack([-z / 2, z / 2], 1) if z.ndim == 1 else z
@@ -278,28 +345,71 @@ def _estimate(model: Any, x: np.ndarray) -> np.ndarray:
     return np.asarray(model.predict(flat))
 
 
-def class_scores(model: Any, x: np.ndarray) -> np.ndarray:
-    """Return any model's raw scores ``(n, class)``; it comes back untouched."""
+def reads_raw(model: Any, codec: Any) -> bool:
+    """Whether a model reads raw rows: any but a module where inputs are texts, a pipeline fitted on a data frame.
+
+    scikit-learn keeps the columns' names in ``feature_names_in_`` of whatever was fitted on a frame.
+    """
+    if codec is None or isinstance(model, nn.Module):
+        return False
+    return codec.kind == "text" or hasattr(model, "feature_names_in_")
+
+
+def class_scores(model: Any, rows: Any, codec: Any = None) -> np.ndarray:
+    """Return any model's raw scores ``(n, class)`` of a split, or of an array with its codec; it comes back untouched.
+
+    A model that reads raw rows is given those of a split as they were.
+    """
+    x, codec = (rows.x, rows.codec) if isinstance(rows, Split) else (rows, codec)
     with untouched(unwrap(model)) as lent:
-        score = Score(lent, "logit")
-        rows = torch.tensor(x, device=score.device)
+        if isinstance(rows, Split) and reads_raw(lent, codec):
+            return _estimate(lent, rows.raw)
+        score = Score(lent, "logit", codec=codec if reads_raw(lent, codec) else None)
+        all_of_them = torch.tensor(x, device=score.device)
         with torch.no_grad():
-            return torch.cat([score.scores(part) for part in rows.split(batch_rows(rows))]).numpy(force=True)
+            parts = all_of_them.split(batch_rows(all_of_them))
+            return torch.cat([score.scores(part) for part in parts]).numpy(force=True)
 
 
 def batch_rows(x: torch.Tensor) -> int:
-    """Return how many rows of this size a batch should have to stay in cache."""
-    return max(8, min(1024, PIXELS_A_BATCH // max(1, x[0].numel())))
+    """Return how many rows of this size a batch should have to stay in cache; a token is a vector inside."""
+    size = x[0].numel() * (1 if x.is_floating_point() else NUMBERS_A_TOKEN)
+    return max(8, min(1024, PIXELS_A_BATCH // max(1, size)))
 
 
 def abilities(model: Any) -> dict[str, str]:
     """Return what a model cannot give, need -> reason in words; what is not listed it can."""
-    if isinstance(model, nn.Module):
-        found = any(_is_convolution(m) for m in model.modules())
-        return {} if found else {"convolution": "the model has no convolution"}
     what = type(model).__name__ if hasattr(model, "predict") else "a callable"
-    return {
-        "gradient": f"{what} has no gradient",
-        "layers": f"{what} has no layers",
-        "convolution": f"{what} has no convolution",
-    }
+    lacks = {}
+    if isinstance(model, nn.Module):
+        what = "the model"
+        if not has_gradient(model):
+            lacks["gradient"] = "its dynamic int8 layers have no gradient, and no surrogate"
+    else:
+        lacks |= {"gradient": f"{what} has no gradient", "layers": f"{what} has no layers"}
+    layers = list(model.modules()) if isinstance(model, nn.Module) else []
+    if not any(map(_is_convolution, layers)):
+        lacks["convolution"] = f"{what} has no convolution"
+    if not any(map(_is_attention, layers)):
+        lacks["attention"] = f"{what} has no attention weights that can be read"
+    glass = last_step(model)
+    if not hasattr(glass, "coef_"):
+        lacks["coefficients"] = f"{what} has no coefficients"
+    if not hasattr(glass, "tree_"):
+        lacks["tree"] = f"{what} is no decision tree"
+    return lacks
+
+
+def last_step(model: Any) -> Any:
+    """Return the estimator at the end of a pipeline, or the model itself."""
+    return model.steps[-1][1] if hasattr(model, "steps") else model
+
+
+def has_gradient(model: nn.Module) -> bool:
+    """Whether a module is float, or int8 with a surrogate."""
+    return not is_int8(model) or has_twin(model)
+
+
+def _is_attention(module: nn.Module) -> bool:
+    """Tell by the name of the class: what turns scores into weights over tokens."""
+    return type(module).__name__ == "AttentionWeights"

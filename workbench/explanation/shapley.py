@@ -6,6 +6,7 @@ import torch
 
 from ..errors import BadInput
 from ..state import generator
+from .lengths import by_length, keys, look_at
 from .registry import method
 from .score import Score
 from .space import Space
@@ -21,7 +22,14 @@ _ESTIMAND = (
         misleads="An average over coalitions that may be no real inputs; correlated features share credit.")  # fmt: skip
 def exact_shapley(score: Score, inputs: Space) -> torch.Tensor:
     """Return Shapley values by enumerating every coalition of at most 12 groups (Shapley 1953)."""
+    return by_length(_exact, score, inputs)[0]
+
+
+def _exact(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
     d = inputs.n_groups
+    facts = {"n_samples": 2**d, "error": 0.0, "coalitions": "all"}
+    if d == 0:
+        return torch.zeros(inputs.x.shape, device=inputs.x.device), facts
     if d > EXACT:
         raise BadInput(f"There are {d} groups", f"at most {EXACT}, as every coalition is evaluated",
                        "Give a coarser feature_mask, or use kernel_shap")  # fmt: skip
@@ -31,7 +39,7 @@ def exact_shapley(score: Score, inputs: Space) -> torch.Tensor:
         [torch.lgamma(torch.tensor(k + 1.0)).exp() for k in range(d + 1)], dtype=torch.float64
     )
     values = torch.stack([_shapley_value(i, kept, worth, factorial, d) for i in range(d)], 1)
-    return inputs.spread(values.to(inputs.x.dtype))
+    return inputs.spread(values.float()), facts
 
 
 def _all_coalitions(d: int) -> torch.Tensor:
@@ -56,26 +64,33 @@ def kernel_shap(score: Score, inputs: Space, *, n_samples: int = 1000, seed: int
 
     Coalitions come in pairs with their complement (Covert and Lee 2021). The same coalitions serve every
     row, so that rows share their sampling error; ``shared_draws=False`` draws for each row alone.
-    ``settings["error"]`` is the mean standard error of a group's value, in units of the output.
+    ``settings["error"]`` is the mean standard error of a group's value, in units of the output. Few groups
+    are enumerated, and texts are taken a length at a time.
     """
+    return by_length(lambda s, i: _by_regression(s, i, n_samples, seed, shared_draws), score, inputs)
+
+
+def _by_regression(score: Score, inputs: Space, n_samples: int, seed: int,
+                   shared_draws: bool) -> tuple[torch.Tensor, dict]:  # fmt: skip
     d = inputs.n_groups
-    if d < 2:
+    if d < 2 and not inputs.tokens:
         raise BadInput(f"There is {d} group", "at least two", "Give a finer feature_mask")
     if d <= EXACT and 2**d - 2 <= n_samples:
-        return exact_shapley(score, inputs), {"n_samples": 2**d, "error": 0.0, "coalitions": "all"}
+        return _exact(score, inputs)
     if n_samples < 4 * d:
         raise BadInput(
             f"n_samples is {n_samples} for {d} groups", f"at least {4 * d}", "Raise it, or coarsen the groups"
         )
-    seeds = [(seed,)] if shared_draws else [(seed, row) for row in range(inputs.n)]
-    kept = torch.stack([_paired_coalitions(d, n_samples // 2, *key) for key in seeds]).to(inputs.x.device)
+    look_at(score, n_samples, d)
+    drawn = [_paired_coalitions(d, n_samples // 2, *key) for key in keys(inputs, seed, shared_draws)]
+    kept = torch.stack(drawn).to(inputs.x.device)
     worth = score.responses(
         inputs, kept.shape[1], lambda rows, k: inputs.kept_to_hidden(kept[rows % len(kept), k], rows)
     )
     ends = torch.tensor([[True] * d, [False] * d], device=inputs.x.device)
     full, empty = score.responses(inputs, 2, lambda rows, k: inputs.kept_to_hidden(ends[k], rows)).T
     values, error = _solve(kept.double(), worth.double(), full.double(), empty.double())
-    return inputs.spread(values.to(inputs.x.dtype)), {"n_samples": kept.shape[1], "error": error}
+    return inputs.spread(values.float()), {"n_samples": kept.shape[1], "error": error}
 
 
 def _paired_coalitions(d: int, pairs: int, *key: int) -> torch.Tensor:

@@ -20,12 +20,12 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.ao.nn.quantized.modules.utils import WeightedQuantizedModule
 from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 from ..errors import BadInput, WorkbenchError
 from ..state import quantized_engine, seeded, untouched
+from .packing import INT8_LAYERS
 
 BATCH = 128
 CARRIED = ("spec", "recipe")
@@ -53,8 +53,8 @@ def convert(model: nn.Module, calibration: torch.Tensor, *, engine: str = "x86")
     Returns
     -------
     GraphModule
-        In evaluation mode, with the given model's ``spec`` and ``recipe``, and ``int8``: the engine, the
-        number of calibration rows, and the name of the ReLU that each layer swallowed.
+        In evaluation mode, with the given model's ``spec`` and ``recipe``, and ``int8``: how and for which
+        engine, the number of calibration rows, and the name of the ReLU that each layer swallowed.
 
     Raises
     ------
@@ -70,31 +70,31 @@ def convert(model: nn.Module, calibration: torch.Tensor, *, engine: str = "x86")
     (True, False, (5, 3))
     """
     rows = _checked(calibration)
-    with _packing(engine):
+    with packed_for(engine):
         prepared, names = _prepared(model, engine)
-        with _explained(f"The model does not run on calibration rows of shape {tuple(rows.shape)}",
+        with explained(f"The model does not run on calibration rows of shape {tuple(rows.shape)}",
                         "rows as the model takes them", "Give rows of the training split"), torch.no_grad():  # fmt: skip
             for part in rows.split(BATCH):
                 prepared(part)
         int8 = _converted(prepared)
-        with _explained("The converted model does not run", "layers that have an int8 kernel",
+        with explained("The converted model does not run", "layers that have an int8 kernel",
                         "Use reshape or flatten in place of view, or replace the layer"), torch.no_grad():  # fmt: skip
             int8(rows[:1])
-    return _marked(int8, model, {"engine": engine, "rows": len(rows), "relu": names})
+    return _marked(int8, model, {"how": "static", "engine": engine, "rows": len(rows), "relu": names})
 
 
 def blank(skeleton: nn.Module, engine: str) -> fx.GraphModule:
     """Return the int8 model that a float model turns into, with ranges still to be filled in."""
-    with _packing(engine):
+    with packed_for(engine):
         prepared, names = _prepared(skeleton, engine)
-        return _marked(_converted(prepared), skeleton, {"engine": engine, "rows": 0, "relu": names})
+        return _marked(
+            _converted(prepared), skeleton, {"how": "static", "engine": engine, "rows": 0, "relu": names}
+        )
 
 
 def is_int8(model: Any) -> bool:
     """Tell whether any layer of a model computes with int8 weights."""
-    return isinstance(model, nn.Module) and any(
-        isinstance(m, WeightedQuantizedModule) for m in model.modules()
-    )
+    return isinstance(model, nn.Module) and any(isinstance(m, INT8_LAYERS) for m in model.modules())
 
 
 def _known(engine: str) -> str:
@@ -124,7 +124,7 @@ def _prepared(model: nn.Module, engine: str) -> tuple[fx.GraphModule, dict[str, 
                        "a float torch.nn.Module", "Give the original model")  # fmt: skip
     for name, layer in model.named_modules():
         _check_padding(name, layer, engine)
-    with _explained("The model cannot be copied and traced", "a model without branches on values",
+    with explained("The model cannot be copied and traced", "a model without branches on values",
                     "Move such branches out of forward, and make pruning or other re-parametrizations permanent"):  # fmt: skip
         float_copy = bare_copy(model)
         names = _relus(fx.symbolic_trace(float_copy))
@@ -187,7 +187,7 @@ def _marked(int8: fx.GraphModule, model: nn.Module, facts: dict[str, Any]) -> fx
 
 
 @contextmanager
-def _packing(engine: str) -> Iterator[None]:
+def packed_for(engine: str) -> Iterator[None]:
     """Pack for an engine, and keep torch.ao's deprecation warnings and its random numbers from the outside."""
     with quantized_engine(_known(engine)), seeded(None), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -195,7 +195,7 @@ def _packing(engine: str) -> Iterator[None]:
 
 
 @contextmanager
-def _explained(wrong: str, expected: str, todo: str) -> Iterator[None]:
+def explained(wrong: str, expected: str, todo: str) -> Iterator[None]:
     """Turn whatever a model's own code raises into an error in three parts."""
     try:
         yield

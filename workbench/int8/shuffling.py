@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from functools import partial
 
 import torch
 from torch import nn
+
+from .packing import with_weights
 
 
 def shuffled(int8_module: nn.Module, draws: torch.Generator) -> nn.Module:
@@ -15,10 +17,8 @@ def shuffled(int8_module: nn.Module, draws: torch.Generator) -> nn.Module:
     Scales, biases and activation ranges stay, so the copy is a real int8 model that knows nothing.
     """
     fresh = copy.deepcopy(int8_module)
-    layer: Any
     for layer in fresh.modules():
-        if callable(getattr(layer, "weight", None)):
-            layer.set_weight_bias(_reordered(layer.weight(), draws), layer.bias())
+        with_weights(layer, partial(_reordered, draws=draws))
     return fresh
 
 

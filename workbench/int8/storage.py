@@ -18,9 +18,11 @@ from torch import fx, nn
 from ..errors import BadFile, BadInput
 from ..state import quantized_engine
 from .conversion import blank, is_int8
+from .dynamic import convert_dynamic
+from .packing import CELL, cell, is_float_grid, opened
 
 FORMAT = "int8-1"
-PACKED = "._packed_params._packed_params"
+PACKED, LOOKUP, RECURRENT = "._packed_params._packed_params", "._packed_params._packed_weight", ".param"
 GEOMETRY = (
     "kernel_size",
     "stride",
@@ -30,19 +32,22 @@ GEOMETRY = (
     "padding_mode",
     "in_features",
     "out_features",
-)
+    *("input_size", "hidden_size", "num_layers", "bidirectional", "batch_first", "num_embeddings", "embedding_dim", "heads"),
+)  # fmt: skip
 
 
 def store(int8_module: nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return an int8 model as arrays and a header that JSON can hold.
 
     Each layer gives ``<layer>.weight`` (int8) with ``.scales`` (float64) and ``.zero_points`` (int64),
-    ``<layer>.bias`` (float32), and the ``<layer>.scale`` and ``<layer>.zero_point`` of its output.
+    ``<layer>.bias`` (float32), and the ``<layer>.scale`` and ``<layer>.zero_point`` of its output. A recurrent
+    layer gives two weights and two biases a direction; an embedding's grid is float32.
 
     Parameters
     ----------
     int8_module
-        From :func:`~workbench.int8.conversion.convert`; the given one is only read.
+        From :func:`~workbench.int8.conversion.convert` or :func:`~workbench.int8.dynamic.convert_dynamic`; the
+        given one is only read.
 
     Returns
     -------
@@ -52,9 +57,9 @@ def store(int8_module: nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]
     Raises
     ------
     BadInput
-        Not made by ``convert``: such a model could not be rebuilt.
+        Not made by these: such a model could not be rebuilt.
     """
-    if not isinstance(int8_module, fx.GraphModule) or not hasattr(int8_module, "int8"):
+    if not is_int8(int8_module) or not hasattr(int8_module, "int8"):
         raise BadInput(f"A {type(int8_module).__name__} cannot be stored as int8", "a model from convert",
                        "Convert the float model with the workbench, or save the float one")  # fmt: skip
     tensors: dict[str, np.ndarray] = {}
@@ -66,9 +71,7 @@ def store(int8_module: nn.Module) -> tuple[dict[str, np.ndarray], dict[str, Any]
     return tensors, header
 
 
-def restore(
-    tensors: Mapping[str, np.ndarray], header: Mapping[str, Any], skeleton: nn.Module
-) -> fx.GraphModule:
+def restore(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any], skeleton: nn.Module) -> nn.Module:
     """Return the int8 model that :func:`store` took apart, with bit-equal outputs on one kind of machine.
 
     Parameters
@@ -86,7 +89,8 @@ def restore(
     """
     engine = _engine(header)
     try:
-        int8 = blank(skeleton, engine)
+        dynamic = header.get("how") == "dynamic"
+        int8: Any = convert_dynamic(skeleton, engine=engine) if dynamic else blank(skeleton, engine)
     except BadInput as problem:
         raise BadFile(f"The skeleton cannot hold the stored int8 model: {problem.wrong}", problem.expected,
                       problem.todo) from problem  # fmt: skip
@@ -96,8 +100,8 @@ def restore(
         state[key] = _value(key, value, tensors)
     with quantized_engine(engine):
         int8.load_state_dict(state)
-    facts: Any = int8.int8
-    facts["rows"] = header["rows"]
+    if not dynamic:
+        int8.int8["rows"] = header["rows"]
     return int8
 
 
@@ -120,41 +124,49 @@ def layer_shapes(tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]
 
 
 def _tensors(key: str, value: Any) -> dict[str, torch.Tensor]:
-    """Return the tensors behind one entry of a state: a linear layer keeps weight and bias in one."""
-    if key.endswith(PACKED):
-        layer = key.removesuffix(PACKED)
-        value = {f"{layer}.weight": value[0], f"{layer}.bias": value[1]}
-    else:
-        value = {key: value}
-    return {name: tensor for name, tensor in value.items() if isinstance(tensor, torch.Tensor)}
+    """Return the tensors behind one entry of a state: most layers keep weight and bias in one."""
+    found = dict(zip(_names(key, value), _parts(value), strict=True))
+    return {name: part for name, part in found.items() if isinstance(part, torch.Tensor)}
+
+
+def _names(key: str, value: Any) -> list[str]:
+    if isinstance(value, torch.ScriptObject):
+        return [f"{key.removesuffix(RECURRENT)}.{part}" for part in CELL]
+    if isinstance(value, tuple):
+        return [f"{key.removesuffix(PACKED)}.{part}" for part in ("weight", "bias")]
+    return [f"{key.removesuffix(LOOKUP)}.weight" if key.endswith(LOOKUP) else key]
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, torch.ScriptObject):
+        return tuple(opened(value).values())
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _arrays(name: str, tensor: torch.Tensor) -> dict[str, np.ndarray]:
     """Return a tensor as arrays of at least one axis; a quantized one as integers, scales and zero points."""
     if not tensor.is_quantized:
         return {name: np.atleast_1d(tensor.detach().cpu().numpy())}
-    if tensor.qscheme() in (torch.per_channel_affine, torch.per_channel_symmetric):
+    integers = np.ascontiguousarray(tensor.int_repr().numpy())
+    if tensor.qscheme() == torch.per_tensor_affine:
+        scales, zero_points = np.array([tensor.q_scale()]), np.array([tensor.q_zero_point()])
+    else:
         scales, zero_points = (
             tensor.q_per_channel_scales().numpy(),
             tensor.q_per_channel_zero_points().numpy(),
         )
-    else:
-        scales, zero_points = np.array([tensor.q_scale()]), np.array([tensor.q_zero_point()])
-    return {
-        name: np.ascontiguousarray(tensor.int_repr().numpy()),
-        f"{name}.scales": scales.astype(np.float64),
-        f"{name}.zero_points": zero_points.astype(np.int64),
-    }
+    types = (np.float32, np.float32) if is_float_grid(tensor) else (np.float64, np.int64)
+    return {name: integers, f"{name}.scales": scales.astype(types[0]),
+            f"{name}.zero_points": zero_points.astype(types[1])}  # fmt: skip
 
 
 def _value(key: str, old: Any, tensors: Mapping[str, np.ndarray]) -> Any:
     """Return one entry of a state from the arrays, in the form of the old one."""
-    if key.endswith(PACKED):
-        layer = key.removesuffix(PACKED)
-        return tuple(
-            _tensor(f"{layer}.{part}", of, tensors) for part, of in zip(("weight", "bias"), old, strict=True)
-        )
-    return _tensor(key, old, tensors)
+    names, parts = _names(key, old), _parts(old)
+    new = [_tensor(name, part, tensors) for name, part in zip(names, parts, strict=True)]
+    if isinstance(old, torch.ScriptObject):
+        return cell(dict(zip(CELL, new, strict=True)))
+    return tuple(new) if isinstance(old, tuple) else new[0]
 
 
 def _tensor(name: str, old: Any, tensors: Mapping[str, np.ndarray]) -> Any:
@@ -171,21 +183,21 @@ def _tensor(name: str, old: Any, tensors: Mapping[str, np.ndarray]) -> Any:
     return torch._make_per_channel_quantized_tensor(numbers, scales, zero_points, old.q_per_channel_axis())
 
 
-def _graph(int8_module: fx.GraphModule) -> list[str]:
-    """Describe each step of the net, without its numbers."""
-    return [_step(int8_module, node) for node in int8_module.graph.nodes]
+def _graph(int8_module: nn.Module) -> list[str]:
+    """Describe each step of the net, or each layer of one without a graph, without its numbers."""
+    if isinstance(int8_module, fx.GraphModule):
+        return [_step(int8_module, node) for node in int8_module.graph.nodes]
+    return [f"{name}{_geometry(layer)}" for name, layer in int8_module.named_modules() if name]
 
 
 def _step(int8_module: fx.GraphModule, node: fx.Node) -> str:
     name = getattr(node.target, "__name__", str(node.target))
     arguments = fx.node.map_arg((node.args, node.kwargs), lambda n: n.name)
-    return f"{node.name} = {node.op} {name}{arguments}{_geometry(int8_module, node)}"
+    layer = int8_module.get_submodule(str(node.target)) if node.op == "call_module" else None
+    return f"{node.name} = {node.op} {name}{arguments}{_geometry(layer) if layer else ''}"
 
 
-def _geometry(int8_module: fx.GraphModule, node: fx.Node) -> str:
-    if node.op != "call_module":
-        return ""
-    layer = int8_module.get_submodule(str(node.target))
+def _geometry(layer: nn.Module) -> str:
     shape = {name: getattr(layer, name) for name in GEOMETRY if hasattr(layer, name)}
     # A quantized layer's own description holds numbers as well, such as its scale.
     return f" {type(layer).__name__} {shape if is_int8(layer) else layer.extra_repr()}"
@@ -209,7 +221,9 @@ def _engine(header: Any) -> str:
     if engine not in here:
         raise BadFile(f"The int8 model was packed for the engine {engine!r}", f"one that this machine has: {here}",
                       "Convert the float model here, or use a machine of the same kind")  # fmt: skip
-    if not isinstance(header.get("rows"), int):
+    if header.get("how") not in ("dynamic", "static", None):  # None: written before there were two
+        raise _bad(f"The header gives the way {header.get('how')!r}", "'static' or 'dynamic'")
+    if header.get("how") != "dynamic" and not isinstance(header.get("rows"), int):
         raise _bad(f"The header gives {header.get('rows')!r} calibration rows", "a whole number")
     return engine
 
@@ -224,7 +238,7 @@ def _agree(tensors: Mapping, header: Mapping, expected: Mapping, form: Mapping) 
         array = np.asarray(tensors[name])
         if (array.dtype, array.shape) != (wanted.dtype, wanted.shape):
             raise _bad(f"The array {name!r} is {array.dtype} {array.shape}", f"{wanted.dtype} {wanted.shape}")
-        if not _usable(name, array):
+        if not _usable(name, array, header):
             raise _bad(
                 f"The array {name!r} holds numbers that no int8 model has", "finite values, scales above 0"
             )
@@ -234,15 +248,18 @@ def _agree(tensors: Mapping, header: Mapping, expected: Mapping, form: Mapping) 
 
 def _same_net(header: Mapping, form: Mapping) -> None:
     stored, rebuilt = header.get("graph"), form["graph"]
-    if not isinstance(stored, list) or len(stored) != len(rebuilt) or header.get("relu") != form["relu"]:
+    if not isinstance(stored, list) or len(stored) != len(rebuilt) or header.get("relu") != form.get("relu"):
         raise _bad("The stored net has other steps than the one rebuilt from the skeleton", "the same net")
     for step, wanted in zip(stored, rebuilt, strict=True):
         if step != wanted:
             raise _bad(f"The stored net computes {step!r}", f"{wanted!r}, as the skeleton does")
 
 
-def _usable(name: str, array: np.ndarray) -> bool:
-    """Tell whether an array's numbers can be what its name says."""
+def _usable(name: str, array: np.ndarray, header: Mapping) -> bool:
+    """Tell whether an array's numbers can be what its name says; a dynamic net may have arrays of its own."""
+    if header.get("how") == "dynamic":
+        finite = not name.endswith((".scales", ".zero_points")) or bool(np.isfinite(array).all())
+        return finite and not (name.endswith(".scales") and (array <= 0).any())
     if array.dtype.kind == "i":
         return bool((np.abs(array.astype(np.int64)) <= 255).all())
     lowest = -np.inf if name.endswith((".weight", ".bias")) else 0.0

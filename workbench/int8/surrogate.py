@@ -11,7 +11,9 @@ from typing import Any
 import torch
 import torch.ao.nn.intrinsic.quantized as fused_layers
 import torch.ao.nn.quantized as int8_layers
+import torch.ao.nn.quantized.dynamic as dynamic_layers
 from torch import fx, nn
+from torch.ao.nn.quantized.dynamic.modules.rnn import RNNBase, RNNCellBase
 from torch.nn import functional as F
 
 from ..errors import BadInput, NotExplainable
@@ -24,6 +26,7 @@ WEIGHTED: dict[type, tuple[type, bool]] = {
     int8_layers.Linear: (HeldLinear, False),
     fused_layers.LinearReLU: (HeldLinear, True),
 }
+DYNAMIC = (dynamic_layers.Linear, RNNBase, RNNCellBase, int8_layers.Embedding)
 AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, F.avg_pool2d, F.adaptive_avg_pool2d)
 SIZES = ("size", getattr)
 # The tensors here hold real numbers already, and nothing is dropped outside of training.
@@ -64,7 +67,7 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
     Raises
     ------
     BadInput
-        Not an int8 model.
+        Not an int8 model, or a dynamic one: its ranges are found anew for each batch.
     NotExplainable
         A layer or an operation without a surrogate; the message names it.
 
@@ -84,6 +87,9 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
     if not is_int8(int8_module):
         raise BadInput(f"A {type(int8_module).__name__} without int8 layers has no twin", "an int8 model",
                        "Use the model itself: it has gradients of its own")  # fmt: skip
+    if _is_dynamic(int8_module):
+        raise BadInput(f"A {type(int8_module).__name__} in dynamic int8 has no twin", "an int8 model with fixed ranges (how='static')",
+                       "Explain the int8 model itself without gradients: occlusion, lime, kernel_shap")  # fmt: skip
     if not isinstance(int8_module, fx.GraphModule):
         raise _no_surrogate(f"A {type(int8_module).__name__}", "has no graph to walk")
     walk = _Walk(int8_module)
@@ -95,6 +101,15 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
         if hasattr(int8_module, name):
             setattr(surrogate, name, getattr(int8_module, name))
     return surrogate
+
+
+def has_twin(model: nn.Module) -> bool:
+    """Whether a differentiable surrogate of an int8 model can be made: static layers have one, dynamic ones not."""
+    return isinstance(model, fx.GraphModule) and not _is_dynamic(model)
+
+
+def _is_dynamic(model: nn.Module) -> bool:
+    return any(isinstance(layer, DYNAMIC) for layer in model.modules())
 
 
 class _Walk:

@@ -1,25 +1,79 @@
-"""Pictures of attributions: images beside their maps, tables as bars, weights as filters."""
+"""Pictures of attributions: images beside their maps, tables as bars, texts in colour, weights as filters."""
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from .canvas import INK, PALE, SIGNED, UNSIGNED, canvas
+from . import tables, tokens
+from .canvas import INK, SIGNED, UNSIGNED, canvas, scale, shortened, wrapped
 
 
 def draw(explanation: Any, limit: float | None = None) -> Figure:
-    """Draw an explanation: images, a table's bars, or the filters of a layer.
+    """Draw an explanation: images beside maps, a table's bars, a text in colour, a layer's filters, importances.
 
     ``limit`` is the value at full colour; by default the largest absolute value. Pass one limit to several
     pictures that are to be compared.
     """
     if explanation.scope == "global":
-        return filters(explanation.values, explanation.settings["layer"], limit)
-    return images(explanation, limit) if explanation.map is not None else bars(explanation)
+        return _global(explanation, limit)
+    if explanation.map is not None:
+        return images(explanation, limit)
+    return texts(explanation, limit) if _is_text(explanation) else tables.bars(explanation, limit=limit)
+
+
+def _global(e: Any, limit: float | None) -> Figure:
+    """Draw what explains the model as a whole: a layer's filters, maps by class, or importances by name."""
+    if "layer" in e.settings:
+        return filters(e.values, e.settings["layer"], limit)
+    values, name = np.asarray(e.values), e.method.replace("_", " ")
+    if values.ndim == 4:
+        return _maps(e, values.mean(1))
+    values = np.atleast_2d(values)
+    names = list(e.settings.get("feature_names") or e.feature_names)
+    names = names if len(names) == values.shape[1] else [f"feature {i}" for i in range(values.shape[1])]
+    if len(values) > 2:
+        return tables.by_class(values, names, e.class_names, f"{name}: {e.estimand}", label=name)
+    error = np.ravel(e.settings["error"]) if "error" in e.settings else None
+    label = f"{name}; whiskers: one standard error" if error is not None else name
+    if len(values) == 2 and len(e.class_names) == 2:
+        label = f"{name}; right: for {shortened(e.class_names[1])}"
+    return tables.importances(values[-1], names, error, label=label)
+
+
+def _maps(e: Any, values: np.ndarray) -> Figure:
+    from .galleries import gallery
+
+    names = (
+        [shortened(name, 14) for name in e.class_names]
+        if len(e.class_names) == len(values)
+        else [""] * len(values)
+    )
+    title = wrapped(f"{e.method.replace('_', ' ')}: {e.estimand}", 100)
+    return gallery(
+        list(values[:20]),
+        names[:20],
+        title,
+        kind="signed" if e.signed else "unsigned",
+        label=e.method.replace("_", " "),
+    )
+
+
+def texts(explanation: Any, limit: float | None = None) -> Figure:
+    """Draw each text with its words in colour; one scale for all."""
+    said = [tokens.said(explanation, row) for row in range(len(explanation))]
+    end = limit or max(scale(values) for _, values in said)
+    passages = [tokens.Passage(*one, heading=named(explanation, row), limit=end, signed=explanation.signed)
+                for row, one in enumerate(said)]  # fmt: skip
+    unit = explanation.settings["output"].replace("_", " ")
+    return tokens.running(passages, f"{explanation.method}: {explanation.estimand}", unit=unit)
+
+
+def _is_text(explanation: Any) -> bool:
+    return getattr(explanation, "kind", "image") == "text" and explanation.labels is not None
 
 
 def images(explanation: Any, limit: float | None = None) -> Figure:
@@ -29,7 +83,7 @@ def images(explanation: Any, limit: float | None = None) -> Figure:
         for column in range(n):
             picture(axes[0, column], explanation.inputs[column])
             drawn = attribution(axes[1, column], maps[column], limit or scale(maps), explanation.signed)
-            axes[0, column].set_title(_named(explanation, column), fontsize=8, fontweight="normal")
+            axes[0, column].set_title(named(explanation, column), fontsize=8, fontweight="normal")
         bar = fig.colorbar(drawn, ax=axes[1, :], shrink=0.9, pad=0.02)
         bar.set_label(explanation.settings["output"].replace("_", " "), fontsize=8)
         fig.suptitle(
@@ -41,35 +95,34 @@ def images(explanation: Any, limit: float | None = None) -> Figure:
     return fig
 
 
-def side_by_side(explanations: dict[str, Any], row: int = 0) -> Figure:
-    """Draw one input by several methods; each map on a scale of its own, as their units differ."""
+def side_by_side(explanations: Mapping[str, Any], row: int = 0) -> Figure:
+    """Draw one input by several methods; each on a scale of its own, as their units differ."""
+    first = next(iter(explanations.values()))
+    if _is_text(first):
+        said = [tokens.said(e, row) for e in explanations.values()]
+        weights = np.mean([np.abs(values) / scale(values) for _, values in said], axis=0)
+        passages = [tokens.Passage(*one, label=_flagged(name, e), signed=e.signed, weights=weights)
+                    for one, (name, e) in zip(said, explanations.items(), strict=True)]  # fmt: skip
+        return tokens.running(passages, named(first, row), lines=4)
+    if first.map is None:
+        return tables.side_by_side(explanations, row)
     n = len(explanations)
     columns = min(n + 1, 5)
     rows = -(-(n + 1) // columns)
     with canvas(rows, columns, (1.55 * columns, 1.85 * rows), squeeze=False) as (fig, axes):
         flat = axes.ravel()
-        picture(flat[0], next(iter(explanations.values())).inputs[row])
+        picture(flat[0], first.inputs[row])
         flat[0].set_title("the input", fontsize=8, fontweight="normal")
         for ax, (name, e) in zip(flat[1:], explanations.items(), strict=False):
             attribution(ax, e.map[row], scale(e.map[row]), e.signed)
-            flagged = " (!)" if set(e.flags) - {"shared draws"} else ""
-            ax.set_title(name.replace("_", " ") + flagged, fontsize=8, fontweight="normal")
+            ax.set_title(_flagged(name, e), fontsize=8, fontweight="normal")
         for ax in flat[n + 1 :]:
             ax.set_visible(False)
     return fig
 
 
-def bars(explanation: Any, k: int = 10) -> Figure:
-    """Draw the largest values of each row of a table as bars."""
-    n = len(explanation)
-    with canvas(1, n, (3.2 * n, 0.25 * k + 0.9), squeeze=False) as (fig, axes):
-        for row, ax in enumerate(axes[0]):
-            top = explanation.top(k, row).iloc[::-1]
-            ax.barh(top["feature"], top["value"], color=np.where(top["value"] < 0, "#2166ac", "#b2182b"))
-            ax.axvline(0, color=PALE, linewidth=0.8)
-            ax.set_title(_named(explanation, row), fontsize=8, fontweight="normal")
-            ax.set_xlabel(explanation.settings["output"].replace("_", " "))
-    return fig
+def _flagged(name: str, explanation: Any) -> str:
+    return name.replace("_", " ") + (" (!)" if set(explanation.flags) - {"shared draws"} else "")
 
 
 def filters(values: np.ndarray, layer: str, limit: float | None = None) -> Figure:
@@ -100,8 +153,11 @@ def filters(values: np.ndarray, layer: str, limit: float | None = None) -> Figur
 
 
 def picture(ax: Any, image: np.ndarray) -> None:
-    """Draw an input ``(channel, row, column)`` in grey, dark on light."""
-    ax.imshow(image.mean(0), cmap="gray_r", vmin=0, vmax=1)
+    """Draw an input ``(channel, row, column)``: three channels in their colours, else in grey, dark on light."""
+    if len(image) == 3:
+        ax.imshow(np.clip(image, 0, 1).transpose(1, 2, 0))
+    else:
+        ax.imshow(image.mean(0), cmap="gray_r", vmin=0, vmax=1)
     _bare(ax)
 
 
@@ -112,16 +168,6 @@ def attribution(ax: Any, values: np.ndarray, limit: float, signed: bool) -> Any:
     return drawn
 
 
-def scale(values: np.ndarray) -> float:
-    """Return the largest absolute value, or 1 where all are zero."""
-    return float(np.nanmax(np.abs(values))) or 1.0
-
-
-def wrapped(text: str, width: int) -> str:
-    """Return a title broken into lines of at most so many letters."""
-    return "\n".join(textwrap.wrap(text, width))
-
-
 def _bare(ax: Any) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
@@ -129,7 +175,8 @@ def _bare(ax: Any) -> None:
         side.set(visible=True, color=INK, linewidth=0.4)
 
 
-def _named(explanation: Any, row: int) -> str:
+def named(explanation: Any, row: int) -> str:
+    """Return the question that an explanation of a row answers."""
     target = int(explanation.target[row])
     name = explanation.class_names[target] if explanation.class_names else str(target)
-    return f"why {name}?"
+    return f"why {shortened(name)}?"

@@ -9,10 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .attributions import attribution, picture, scale
-from .canvas import CYCLE, INK, PALE, canvas
+from . import tables, tokens
+from .attributions import attribution, picture
+from .canvas import CYCLE, INK, PALE, canvas, scale, shortened, wrapped
 
 BLUE, ORANGE, GREEN = CYCLE[0], CYCLE[1], CYCLE[2]
+MARKS = {"compressed": ("o", BLUE), "trained on": ("D", GREEN), "another run": ("s", ORANGE)}
+MOST = 30  # groups that are drawn
+COLUMNS = 8  # columns of a table that are drawn of a row
 
 
 def standing(comparison: Any, similarity: str = "cosine") -> Figure:
@@ -113,11 +117,39 @@ def _told(row: Any) -> str:
 
 
 def examples(comparison: Any) -> Figure:
-    """Draw three median and three worst inputs: the input, the original's map, the compressed one's, another run's."""
+    """Draw three median and three worst inputs as the original, the compressed model and another run explain them.
+
+    Images have their maps beside them, rows of a table marks at the same columns, texts one line a model: all
+    on one scale.
+    """
+    kind = comparison.facts.get("kind", "image")
+    draw = {"image": _images, "table": _rows_of_a_table, "text": _texts}[kind]
+    return draw(comparison, _chosen(comparison))
+
+
+def _chosen(comparison: Any) -> list[tuple[int, str]]:
     chosen = {"median": comparison.median(3), "worst": comparison.worst(3)}
-    rows = [(int(row), place) for place, found in chosen.items() for row in found]
+    return [(int(row), place) for place, found in chosen.items() for row in found]
+
+
+def _limit(comparison: Any, rows: list[tuple[int, str]]) -> float:
+    """Return the value at full colour: one for all models and inputs that are drawn."""
+    return scale(np.stack([maps[[row for row, _ in rows]] for maps in comparison.maps.values()]))
+
+
+def _headed(comparison: Any, row: int, place: str) -> str:
+    names = comparison.facts["class_names"]
+    alike = comparison.of(comparison.facts["primary"])["compressed"][0][row]
+    return f"{place}, similarity {alike:.3f}; true: {shortened(names[comparison.rows['y'][row]])}"
+
+
+def _unit(comparison: Any) -> str:
+    return f"what the {comparison.facts['output'].replace('_', ' ')} loses when hidden"
+
+
+def _images(comparison: Any, rows: list[tuple[int, str]]) -> Figure:
     columns = ["the input", *comparison.maps]
-    limit = scale(np.stack([maps[[row for row, _ in rows]] for maps in comparison.maps.values()]))
+    limit = _limit(comparison, rows)
     with canvas(len(rows), len(columns), (1.35 * len(columns) + 0.8, 1.5 * len(rows)), squeeze=False) as (
         fig,
         axes,
@@ -129,9 +161,63 @@ def examples(comparison: Any) -> Figure:
         for ax, name in zip(axes[0], columns, strict=True):
             ax.set_title(name, fontsize=9)
         bar = fig.colorbar(axes[0, 1].images[0], ax=axes, shrink=0.4, pad=0.01)
-        output = comparison.facts["output"].replace("_", " ")
-        bar.set_label(f"what the {output} loses when hidden", fontsize=8)
+        bar.set_label(_unit(comparison), fontsize=8)
     return fig
+
+
+def _rows_of_a_table(comparison: Any, rows: list[tuple[int, str]]) -> Figure:
+    """Draw a panel an input: the original's values as bars, those of the other models as marks."""
+    limit, down = _limit(comparison, rows), -(-len(rows) // 2)
+    height = (0.24 * min(COLUMNS, len(comparison.rows["feature_names"])) + 1.0) * down + 0.6
+    with canvas(down, 2, (8.4, height), squeeze=False) as (fig, axes):
+        for ax in axes.ravel()[len(rows) :]:
+            ax.set_visible(False)
+        for ax, (row, place) in zip(axes.ravel(), rows, strict=False):
+            _versus(ax, comparison, row, limit)
+            ax.set_title(_headed(comparison, row, place).replace("; ", "\n"), fontsize=8, fontweight="normal")
+            ax.set_xlabel(wrapped(_answered(comparison, row), 46), fontsize=7)
+        tables.legend(fig, axes[0, 0], list(comparison.maps))
+        fig.suptitle(_unit(comparison).capitalize(), x=0.01, ha="left", fontsize=9)
+    return fig
+
+
+def _versus(ax: Any, comparison: Any, row: int, limit: float) -> None:
+    """Draw the columns that the original and the compressed model count most, in the original's order."""
+    values = {name: maps[row] for name, maps in comparison.maps.items()}
+    original = np.abs(values["original"])
+    order = np.argsort(-np.maximum(original, np.abs(values["compressed"])), kind="stable")[:COLUMNS]
+    order = order[np.argsort(-original[order], kind="stable")]
+    names, labels = comparison.rows["feature_names"], comparison.rows["labels"][row]
+    cells = [tables.cell(names[i], labels[i]) for i in order]
+    tables.versus(ax, {name: one[order] for name, one in values.items()}, cells, limit, MARKS)
+
+
+def _answered(comparison: Any, row: int) -> str:
+    """Say what the models answer, each answer once."""
+    names = comparison.facts["class_names"]
+    who: dict[str, list[str]] = {}
+    for model in comparison.maps:
+        who.setdefault(shortened(names[comparison.answers[model][row]], 20), []).append(model)
+    if len(who) == 1:
+        return f"all answer {next(iter(who))}"
+    return "; ".join(f"{', '.join(models)}: {answer}" for answer, models in who.items())
+
+
+def _texts(comparison: Any, rows: list[tuple[int, str]]) -> Figure:
+    """Draw the same text one line a model; of long texts the lines that the models count most."""
+    limit, passages = _limit(comparison, rows), []
+    for row, place in rows:
+        said = {name: _said(comparison, maps, row) for name, maps in comparison.maps.items()}
+        weights = np.sum([np.abs(values) for _, values in said.values()], axis=0)
+        heading = f"{_headed(comparison, row, place)}; {_answered(comparison, row)}"
+        passages += [tokens.Passage(words, values, heading if name == "original" else "", name, limit, True, weights)
+                     for name, (words, values) in said.items()]  # fmt: skip
+    return tokens.running(passages, _unit(comparison).capitalize(), lines=2)
+
+
+def _said(comparison: Any, maps: np.ndarray, row: int) -> tuple[list[str], np.ndarray]:
+    padding = comparison.rows.get("padding")
+    return tokens.there(comparison.rows["labels"][row], maps[row], None if padding is None else padding[row])
 
 
 def _line(axes: Any, comparison: Any, row: int, limit: float) -> None:
@@ -150,24 +236,42 @@ def examples_alt(comparison: Any) -> str:
     changed = int(
         (comparison.answers["original"] != comparison.answers["compressed"])[comparison.worst(3)].sum()
     )
+    shown = {"table": "the columns' values", "text": "the words in colour"}.get(
+        comparison.facts.get("kind", "image"), "input, maps"
+    )
     return (
-        f"Three median inputs with a mean similarity of {median:.3f} and the three worst with {worst:.3f}: input, "
-        f"maps of {', '.join(comparison.maps)} on one colour scale; {changed} of the three worst changed their answer."
+        f"Three median inputs with a mean similarity of {median:.3f} and the three worst with {worst:.3f}: {shown} "
+        f"of {', '.join(comparison.maps)} on one scale; {changed} of the three worst changed their answer."
     )
 
 
 def by_group(comparison: Any) -> Figure:
-    """Draw accuracy's change and the similarity for each group, with 95 % intervals, n at the right."""
-    table = comparison.by_group().iloc[::-1].reset_index(drop=True)
+    """Draw accuracy's change and the similarity for each group, with 95 % intervals, n at the right.
+
+    Of more than 30 groups those are drawn whose maps are least alike.
+    """
+    table = comparison.by_group()
+    every = len(table)
+    if every > MOST:
+        table = table.loc[table["similarity"].sort_values(na_position="last").index[:MOST]].sort_index()
+    table = table.iloc[::-1].reset_index(drop=True)
     places = np.arange(len(table))
-    with canvas(1, 2, (7.2, 0.27 * len(table) + 1.2), sharey=True) as (fig, (left, right)):
+    names = [shortened(group) for group in table["group"]]
+    with canvas(1, 2, (7.0 + 0.06 * max(map(len, names)), 0.27 * len(table) + 1.4), sharey=True) as (
+        fig,
+        (left, right),
+    ):
         _whiskers(left, table, places, "difference", "difference low", "difference high", 100)
         left.axvline(0, color=PALE, linewidth=0.8)
-        left.set(xlabel="accuracy: compressed - original [points]", yticks=places, yticklabels=table["group"])
+        left.set(xlabel="accuracy: compressed - original\n[points]", yticks=places, yticklabels=names)
+        if every > len(table):
+            fig.suptitle(
+                f"The {len(table)} of {every} whose maps are least alike", x=0.01, ha="left", fontsize=9
+            )
         left.set_title(f"Accuracy by {comparison.facts['groups']}, 95 %", fontsize=9)
         _whiskers(right, table, places, "similarity", "low", "high", 1)
         right.plot(table["references"], places, "|", color=ORANGE, markersize=10, markeredgewidth=2)
-        right.set(xlabel="similarity of maps; orange: other runs' mean")
+        right.set(xlabel="similarity of maps\norange: other runs' mean")
         right.set_title("Similarity of maps, 95 %", fontsize=9)
         for place, (_, row) in zip(places, table.iterrows(), strict=True):
             right.annotate(f"n = {row['n']} / {row['n explained']}", (1.02, place), xycoords=("axes fraction", "data"),

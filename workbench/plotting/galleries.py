@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from .attributions import attribution, picture, scale
+from . import tables, tokens
+from .attributions import attribution, named, picture, scale
 from .canvas import canvas
 
 KINDS = ("signed", "unsigned", "input")
@@ -23,13 +24,14 @@ def gallery(maps: Any, names: Sequence[str], title: str, *, kind: str | Sequence
     Parameters
     ----------
     maps
-        ``(n, row, column)``; a list of units ``(n, unit)`` is laid out as squares.
+        ``(n, row, column)``; a list of units ``(n, unit)`` is laid out as squares; inputs may have channels.
     names
         One a map.
     title
         The finding.
     kind
-        "signed" (red positive, blue negative), "unsigned" (from zero up) or "input" (grey); one a map or for all.
+        "signed" (red positive, blue negative), "unsigned" (from zero up) or "input" (grey, or the colours
+        of three channels); one a map or for all.
     label
         What the colours mean, with its unit; without it no colour bar is drawn.
     limits
@@ -58,14 +60,14 @@ def gallery(maps: Any, names: Sequence[str], title: str, *, kind: str | Sequence
 
 def _drawn(ax: Any, values: np.ndarray, limit: float, kind: str) -> Any:
     if kind == "input":
-        return picture(ax, values[None])
+        return picture(ax, values if values.ndim == 3 else values[None])
     return attribution(ax, values, limit, signed=kind == "signed")
 
 
 def square(values: np.ndarray) -> np.ndarray:
     """Lay units ``(unit,)`` out as a square, the rest of the last line empty; pictures stay as they are."""
     values = np.asarray(values, dtype=float)
-    if values.ndim == 2:
+    if values.ndim in (2, 3):
         return values
     side = int(np.ceil(np.sqrt(values.size)))
     laid_out = np.full(side * side, np.nan)
@@ -87,9 +89,17 @@ def pairs(explained: dict[str, Sequence[Any]], labels: Sequence[str], title: str
     row
         Which of the explained inputs is drawn.
     """
+    first = next(iter(explained.values()))[0]
+    if first.map is None:
+        kind = getattr(first, "kind", "table")
+        return (
+            _texts(explained, labels, title, row)
+            if kind == "text"
+            else tables.pairs(explained, labels, title, row)
+        )
     n, lines = len(explained) + 1, len(labels)
     title = textwrap.fill(title, 19 * n)
-    image = next(iter(explained.values()))[0].inputs[row]
+    image = first.inputs[row]
     with canvas(
         lines, n, (1.55 * n + 0.25, 1.5 * lines + 0.35 + 0.16 * title.count("\n")), squeeze=False
     ) as (fig, axes):
@@ -104,3 +114,15 @@ def pairs(explained: dict[str, Sequence[Any]], labels: Sequence[str], title: str
         axes[0, 0].set_title("the input", fontsize=8, fontweight="normal", loc="center")
         fig.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     return fig
+
+
+def _texts(explained: dict[str, Sequence[Any]], labels: Sequence[str], title: str, row: int) -> Figure:
+    """Draw one text in colour, a line a model, method by method; the scale is that of the method's first model."""
+    passages = []
+    for name, versions in explained.items():
+        said = [tokens.said(e, row) for e in versions]
+        weights = np.sum([np.abs(values) for _, values in said], axis=0)
+        for label, (words, values), e in zip(labels, said, versions, strict=True):
+            above = f"{name.replace('_', ' ')}: {named(e, row)}" if e is versions[0] else ""
+            passages.append(tokens.Passage(words, values, above, label, scale(said[0][1]), e.signed, weights))
+    return tokens.running(passages, title, lines=3)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import files, html
-from ..compression.compressed import describe
+from ..compression.compressed import Compressed, describe
+from ..data.records import Data
 from ..evaluation import sheet
+from ..evaluation.advantage import Advantage
 from ..evaluation.comparison import Comparison
 from ..evaluation.margins import short
 from .journal import Run, versions
@@ -16,20 +18,43 @@ from .publishing import notebook_section
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def report_page(folder: Path, runs: list[Run], command: str) -> str:
+def report_page(folder: Path, runs: list[Run], command: str, data: Data) -> str:
     """Return the whole report as one HTML document."""
     comparison = Comparison.load(folder / "models" / "comparison.safetensors")
-    details = [_done(comparison, runs), sheet.limits(comparison), _proof(comparison, command)]
+    worth = Advantage.from_plain(files.read_json(folder / "models" / "advantage.json"))
+    claim, *evidence = sheet.sections(comparison)
+    details = [
+        _worth(worth, comparison),
+        _done(comparison, runs, data),
+        sheet.limits(comparison),
+        _proof(comparison, command),
+    ]
     notebooks = [html.Markup(notebook_section(run.path)) for run in runs]
     title = f"Does the compressed {_model(comparison)} still respond to the same parts of its input?"
-    return html.page(title, *sheet.sections(comparison), *details, *notebooks)
+    return html.page(title, claim, *evidence, *details, *notebooks)
+
+
+def _worth(worth: Advantage, comparison: Comparison) -> html.Markup:
+    """Return whether the net, and its compression, are worth it."""
+    report, steps = comparison.facts["report"], tuple(comparison.facts["steps"])
+    gain = Compressed(None, report, None, steps).gain if report else ""
+    gained = [html.paragraph(html.strong("Compression. "), gain)] if gain else []
+    return html.section(
+        "Is it worth it?",
+        html.paragraph(html.strong("The net. "), worth.sentence),
+        html.table(
+            worth.table().round(3).reset_index(names="model"),
+            f"On {comparison.facts['n_test']:,} test rows, with 95 % intervals",
+        ),
+        *gained,
+    )
 
 
 def _model(comparison: Comparison) -> str:
     return (comparison.facts["spec"] or {}).get("builder", "model")
 
 
-def _done(comparison: Comparison, runs: list[Run]) -> html.Markup:
+def _done(comparison: Comparison, runs: list[Run], data: Data) -> html.Markup:
     """Return section 5: model, data, steps, seeds, margins, deviations."""
     facts, recipe = comparison.facts, comparison.facts["recipe"] or {}
     trained = (
@@ -37,7 +62,7 @@ def _done(comparison: Comparison, runs: list[Run]) -> html.Markup:
     )
     rows = {
         "model": f"{_model(comparison)}, {trained}, seed {recipe.get('seed')}" + (", augmented" if recipe.get("augment") else ""),
-        "data": f"{facts['data']}: {facts['n_test']:,} test rows, of which {facts['n']} were explained",
+        "data": f"{facts['data']}: {facts['n_test']:,} test rows, of which {facts['n']} were explained; {_origin(data)}",
         "compression": "; ".join(describe(step) for step in facts["steps"]) or "not known",
         "sham": _sham(facts),
         "references": f"{facts['references']} models that were given" if facts["controls_given"]["references"]
@@ -49,6 +74,11 @@ def _done(comparison: Comparison, runs: list[Run]) -> html.Markup:
         "findings": _findings(runs),
     }  # fmt: skip
     return html.section("What was done", html.table([{"": k, "what": v} for k, v in rows.items()]))
+
+
+def _origin(data: Data) -> str:
+    """Return where the rows come from, and what was done while they were read."""
+    return "; ".join([f"source: {data.source}", f"licence: {data.licence}", *data.notes])
 
 
 def _sham(facts: dict[str, Any]) -> str:

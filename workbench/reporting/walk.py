@@ -6,6 +6,7 @@ seconds, says so, and asserts no findings.
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,51 +18,45 @@ from torch import nn
 from .. import files
 from ..compression.compressed import Compressed
 from ..compression.controls import sham
+from ..compression.planning import plan as compression_plan
 from ..compression.pruning import prune
 from ..compression.quantization import quantize
+from ..data import storage
 from ..data.records import Data
 from ..data.shipped import load
 from ..errors import BadInput
+from ..evaluation.advantage import Advantage
 from ..evaluation.comparison import Comparison
 from ..training import fit
 from ..zoo.catalogue import build
 from ..zoo.storage import load_model, save
-from . import journal, records
-from .execution import run
+from . import journal, plans, records
 from .journal import Run
+from .plans import Plan
 
 NOTEBOOKS = ("01_train", "02_compress", "03_explain", "04_evaluate")
-PLANS: dict[bool, dict[str, dict[str, Any]]] = {
-    False: {
-        "01_train": {"epochs": 15, "rows": 0},
-        "02_compress": {"epochs": 12, "rows": 0},
-        "03_explain": {"n_samples": 2000},
-        "04_evaluate": {"n": 400, "references": 5, "rows": 0},
-    },
-    True: {
-        "01_train": {"epochs": 6, "rows": 0},
-        "02_compress": {"epochs": 3, "rows": 0},
-        "03_explain": {"n_samples": 500},
-        "04_evaluate": {"n": 150, "references": 1, "rows": 0},
-    },
-}
 STAND_IN_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class Handover:
-    """The models of a walk: stored ones where ``run_dir`` has them, else stand-ins.
+    """The data and models of a walk: stored ones where ``run_dir`` has them, else stand-ins.
 
     Attributes
     ----------
     folder
         Where the walk keeps its models, or None.
     data
-        What stand-ins are trained on.
+        What it is about; stand-ins are trained on it.
     """
 
     folder: Path | None
     data: Data
+
+    @property
+    def plan(self) -> Plan:
+        """What is done by default with this kind of data."""
+        return plans.plan(self.data)
 
     @cached_property
     def original(self) -> Any:
@@ -69,7 +64,9 @@ class Handover:
         if (path := self._path("original.safetensors")).exists():
             return load_model(path)
         small = self._standing_in("original").subset(train=STAND_IN_ROWS)
-        return fit(build("lenet5", small), small, epochs=4, verbose=False).model
+        net = build(plans.model_for(self.data), small)
+        options = self.plan.training | {"augment": False}
+        return fit(net, small, epochs=self.plan.stand_in, verbose=False, **options).model
 
     @cached_property
     def compressed(self) -> Compressed:
@@ -79,10 +76,9 @@ class Handover:
             kept = files.read_json(path.with_suffix(".json"))
             return Compressed(load_model(path), kept["report"], self.original, tuple(kept["steps"]))
         small = self._standing_in("compressed").subset(train=STAND_IN_ROWS)
-        return quantize(
-            prune(self.original, channels=0.5, how="channels", data=small, epochs=1, verbose=False),
-            data=small,
-        )
+        steps = compression_plan(self.original)
+        thinner = prune(self.original, **steps["prune"], data=small, epochs=1, verbose=False)
+        return quantize(thinner, **steps["quantize"], data=small)
 
     @cached_property
     def sham(self) -> Any:
@@ -101,6 +97,9 @@ class Handover:
             path = self._path(f"{name}.safetensors")
             if isinstance(thing, Compressed):
                 files.write_json(path.with_suffix(".json"), {"report": thing.report, "steps": thing.steps})
+            if isinstance(thing, Advantage):
+                files.write_json(path.with_suffix(".json"), thing.plain())
+                continue
             thing.save(path) if isinstance(thing, Comparison) else save(thing, path)
 
     def _path(self, name: str) -> Path:
@@ -114,15 +113,15 @@ class Handover:
         return self.data
 
 
-def handover(run_dir: str | Path = "", data: Data | None = None) -> Handover:
-    """Return the models that the notebooks of a walk hand on, or stand-ins for them.
+def handover(run_dir: str | Path = "", data: Data | str = "mnist") -> Handover:
+    """Return the data and models that the notebooks of a walk hand on, or stand-ins for the models.
 
     Parameters
     ----------
     run_dir
         The walk's folder; empty when a notebook runs alone.
     data
-        By default ``wb.load("mnist")``.
+        Data, or its name: that of a set which the walk keeps in its folder, or of :func:`workbench.datasets`.
 
     Examples
     --------
@@ -130,11 +129,21 @@ def handover(run_dir: str | Path = "", data: Data | None = None) -> Handover:
     >>> wb.handover("").folder is None
     True
     """
-    return Handover(Path(run_dir) if str(run_dir) else None, data if data is not None else load("mnist"))
+    folder = Path(run_dir) if str(run_dir) else None
+    return Handover(folder, data if isinstance(data, Data) else _named(data, folder))
 
 
-def report(data: str = "mnist", model: str = "lenet5", *, fast: bool = False, out: str | Path | None = None,
-           verbose: bool = True, **parameters: Any) -> Run:  # fmt: skip
+def _named(name: str, folder: Path | None) -> Data:
+    kept = _data_path(folder, name) if folder else None
+    return storage.take(kept) if kept and kept.exists() else load(name)
+
+
+def _data_path(folder: Path, name: str) -> Path:
+    return folder / "data" / f"{name}.safetensors"
+
+
+def report(data: Data | str = "mnist", model: str | None = None, *, fast: bool = False, out: str | Path | None = None,
+           command: str | None = None, verbose: bool = True, **parameters: Any) -> Run:  # fmt: skip
     """Train, compress, explain and compare, and write one self-contained page with the verdict.
 
     Runs the notebooks of the walk in one folder. What was finished before is not done again: after an
@@ -142,12 +151,17 @@ def report(data: str = "mnist", model: str = "lenet5", *, fast: bool = False, ou
 
     Parameters
     ----------
-    data, model
-        Names of :func:`workbench.datasets` (images) and of :func:`workbench.models`.
+    data
+        A name of :func:`workbench.datasets`, or any ``Data``, such as ``wb.from_csv(path, label)``: it is
+        kept in the folder of the run, so that all notebooks read the same rows.
+    model
+        A name of :func:`workbench.models`; by default one that fits the kind of data.
     fast
         Fewer epochs, one reference, 150 rows: under three minutes, and the page says that the evidence is weak.
     out
         Folder of the run; by default ``runs/<data>-<model>``, with ``-fast`` behind it.
+    command
+        What the page says for doing it again; by default told from the other arguments.
     verbose
         Show progress.
     **parameters
@@ -168,38 +182,64 @@ def report(data: str = "mnist", model: str = "lenet5", *, fast: bool = False, ou
         A parameter that no notebook has, or a model that is no network.
     """
     from . import page
-    from . import parameters as declared
-    from .execution import notebook_path, read_notebook
+    from .execution import run
 
-    if not isinstance(build(model, load(data)), nn.Module):
-        raise BadInput(
-            f"{model} is a glass box",
-            "a network: the walk prunes and quantizes it",
-            "Choose lenet5, lenet300 or mlp",
-        )
-    chosen = {"data_name": data, "model_name": model, **parameters}
-    plans = {}
-    for name in NOTEBOOKS:
-        known = declared.declared(read_notebook(notebook_path(name)))
-        plans[name] = PLANS[fast][name] | {k: v for k, v in chosen.items() if k in known}
-    if strays := set(parameters) - {k for plan in plans.values() for k in plan}:
-        raise BadInput(f"No notebook of the walk has a parameter {sorted(strays)[0]!r}",
-                       f"one of {sorted({k for plan in plans.values() for k in plan})}", "Correct the name")  # fmt: skip
+    shipped = isinstance(data, str)
+    given = data if isinstance(data, Data) else load(data)
+    model = model or plans.model_for(given)
+    _refuse_glass_box(model, given)
+    name = data if isinstance(data, str) else f"{_plain_name(given.name)}-{given.fingerprint[:8]}"
+    steps = _steps(given, {"data_name": name, "model_name": model, **parameters}, fast, set(parameters))
     folder = files.folder(
-        out if out is not None else Path("runs") / f"{data}-{model}{'-fast' if fast else ''}"
+        out if out is not None else Path("runs") / f"{name}-{model}{'-fast' if fast else ''}"
     )
-    start = journal.opened("report", folder, {"data": data, "model": model, "fast": fast, **parameters}, "")
-    done = [run(name, folder, verbose=verbose, **plans[name]) for name in NOTEBOOKS]
+    if not shipped and not _data_path(folder, name).exists():
+        storage.keep(given, _data_path(folder, name))
+    told = {
+        "data": name,
+        "model": model,
+        "fast": fast,
+        "command": command or _command(name, model, fast, shipped),
+        **parameters,
+    }
+    start = journal.opened("report", folder, told, "")
+    done = [run(notebook, folder, verbose=verbose, **steps[notebook]) for notebook in NOTEBOOKS]
     numbers = {f"{one.notebook}: {k}": v for one in done for k, v in one.numbers.items()}
     findings = [finding for one in done for finding in one.findings]
-    files.write_text(folder / "report.html", page.report_page(folder, done, _command(start)))
+    files.write_text(folder / "report.html", page.report_page(folder, done, str(told["command"]), given))
     finished = journal.keep(journal.closed(start, "completed", numbers=numbers, findings=findings))
     if verbose:
         print(f"The report: {finished.html}", file=sys.stderr)
     return finished
 
 
-def _command(run: Run) -> str:
-    given = {k: v for k, v in run.parameters.items() if k != "fast"}
-    words = [f"--{k} {v}" for k, v in given.items() if k in ("data", "model")]
-    return " ".join(["workbench report", *words, *(["--fast"] if run.parameters["fast"] else [])])
+def _refuse_glass_box(model: str, data: Data) -> None:
+    if not isinstance(build(model, data), nn.Module):
+        raise BadInput(f"{model} is a glass box", "a network: the walk prunes and quantizes it",
+                       f"Choose {plans.model_for(data)}, or leave model out")  # fmt: skip
+
+
+def _steps(data: Data, chosen: dict[str, Any], fast: bool, asked: set[str]) -> dict[str, dict[str, Any]]:
+    """Return every notebook's parameters; refuse one that none of them has."""
+    from . import parameters as declared
+    from .execution import notebook_path, read_notebook
+
+    steps = {}
+    for name, planned in plans.parameters(data, fast).items():
+        known = declared.declared(read_notebook(notebook_path(name)))
+        steps[name] = planned | {k: v for k, v in chosen.items() if k in known}
+    if strays := asked - {k for step in steps.values() for k in step}:
+        raise BadInput(f"No notebook of the walk has a parameter {sorted(strays)[0]!r}",
+                       f"one of {sorted({k for step in steps.values() for k in step})}", "Correct the name")  # fmt: skip
+    return steps
+
+
+def _plain_name(name: str) -> str:
+    """Return a name that is safe as part of a file's name."""
+    return re.sub(r"[^\w-]+", "-", name).strip("-") or "data"
+
+
+def _command(data: str, model: str, fast: bool, shipped: bool) -> str:
+    if not shipped:
+        return f"wb.report(data, {model!r}{', fast=True' if fast else ''})"
+    return " ".join(["workbench report", f"--data {data}", f"--model {model}", *(["--fast"] if fast else [])])

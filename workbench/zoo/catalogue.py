@@ -12,7 +12,8 @@ from torch import nn
 from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..state import seeded
-from .networks import MLP, LeNet5
+from .networks import CNN, MLP, LeNet5
+from .sequences import LSTMAttention, Transformer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,13 +31,18 @@ class Builder:
 
 
 _BUILDERS: dict[str, Builder] = {}
+STRENGTH = {"image": 0.1, "table": 1.0, "text": 5.0}  # C of the logistic regression, by kind of input
+VOCABULARY = "vocabulary"  # a size that the data have and nobody chooses
 
 
 def builder(*kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a function ``(input_shape, n_classes, **sizes) -> model`` in the list, under its own name."""
+    """Enter a function ``(input_shape, n_classes, **sizes) -> model`` in the list, under its own name.
+
+    One that takes texts has a ``vocabulary`` too, which is the size of the tokenizer, and None without one.
+    """
 
     def enter(make: Callable[..., Any]) -> Callable[..., Any]:
-        sizes = tuple(list(inspect.signature(make).parameters)[2:])
+        sizes = tuple(name for name in list(inspect.signature(make).parameters)[2:] if name != VOCABULARY)
         summary = (make.__doc__ or "").strip().splitlines()[0]
         _BUILDERS[make.__name__] = Builder(make.__name__, make, frozenset(kinds), sizes, summary)
         return make
@@ -82,14 +88,17 @@ def build(name: str, data: Data, *, seed: int = 0, **sizes: Any) -> Any:
     if stray := sorted(set(sizes) - set(entry.sizes)):
         raise BadInput(f"{name} has no size called {stray[0]!r}", f"sizes among {list(entry.sizes)}",
                        "Correct the name")  # fmt: skip
-    spec = {
-        "builder": name,
-        "sizes": sizes,
-        "input_shape": list(data.input_shape),
-        "n_classes": data.n_classes,
-    }
     with seeded(seed):
-        return from_spec(spec)
+        return from_spec(_spec(name, data, sizes))
+
+
+def _spec(name: str, data: Data, sizes: dict[str, Any]) -> dict[str, Any]:
+    """Return what it takes to build the model again, and what an input looks like."""
+    spec: dict[str, Any] = {"builder": name, "sizes": sizes, "input_shape": list(data.input_shape),
+                            "n_classes": data.n_classes}  # fmt: skip
+    if data.tokenizer is None:
+        return spec
+    return spec | {"sizes": sizes | {VOCABULARY: data.tokenizer.size}, "tokens": True}
 
 
 def from_spec(spec: dict[str, Any]) -> Any:
@@ -113,36 +122,74 @@ def models() -> pd.DataFrame:
 
 
 @builder("image")
+def cnn(input_shape, n_classes, channels=(16, 32, 64), hidden=64, dropout=0.0):
+    """Three convolutions and two linear layers, for images of any size and number of channels."""
+    if len(input_shape) != 3 or min(input_shape[1:]) < 8:
+        raise BadInput(f"Images of shape {tuple(input_shape)}", "at least 8 rows and columns", "Use mlp")
+    return CNN(input_shape, n_classes, channels, hidden, dropout)
+
+
+@builder("image")
 def lenet5(input_shape, n_classes, channels=(20, 50), hidden=500):
     """Two convolutions and two linear layers (LeCun et al. 1998): 431,080 parameters on digits."""
     if len(input_shape) != 3 or min(input_shape[1:]) < 16:
-        raise BadInput(f"Images of shape {tuple(input_shape)}", "at least 16 rows and columns", "Use mlp")
+        raise BadInput(
+            f"Images of shape {tuple(input_shape)}", "at least 16 rows and columns", "Use cnn or mlp"
+        )
     return LeNet5(input_shape, n_classes, channels, hidden)
 
 
 @builder("image", "table")
-def lenet300(input_shape, n_classes, hidden=(300, 100)):
+def lenet300(input_shape, n_classes, hidden=(300, 100), dropout=0.0):
     """Three linear layers, 300 and 100 units (LeCun et al. 1998): 266,610 parameters on digits."""
-    return MLP(input_shape, n_classes, hidden)
+    return MLP(input_shape, n_classes, hidden, dropout)
 
 
 @builder("image", "table")
-def mlp(input_shape, n_classes, hidden=(64, 64)):
+def mlp(input_shape, n_classes, hidden=(64, 64), dropout=0.0):
     """Linear layers with ReLU between them, sizes by argument."""
-    return MLP(input_shape, n_classes, hidden)
+    return MLP(input_shape, n_classes, hidden, dropout)
 
 
-@builder("image", "table")
-def logistic(input_shape, n_classes, C=0.1):
-    """Glass box: multinomial logistic regression; its coefficients are the whole model."""
+@builder("text")
+def lstm_attention(input_shape, n_classes, embedding=32, hidden=32, dropout=0.5, vocabulary=None):
+    """Bidirectional LSTM with additive attention over the words (Yang et al. 2016)."""
+    return LSTMAttention(vocabulary, n_classes, embedding, hidden, dropout)
+
+
+@builder("text")
+def transformer(input_shape, n_classes, layers=2, heads=2, width=32, feedforward=128, dropout=0.3,
+                vocabulary=None):  # fmt: skip
+    """Small encoder whose self-attention can be read (Vaswani et al. 2017); answers at [CLS]."""
+    if width % heads:
+        raise BadInput(
+            f"width is {width} for {heads} heads", "a width that the heads can share", "Change one"
+        )
+    return Transformer(input_shape, vocabulary, n_classes, layers, heads, width, feedforward, dropout)
+
+
+@builder("image", "table", "text")
+def logistic(input_shape, n_classes, C=None, vocabulary=None):
+    """Glass box: logistic regression, on texts of TF-IDF; its coefficients are the whole model."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=C, max_iter=1000)
+    kind = "image" if len(input_shape) == 3 else "table" if vocabulary is None else "text"
+    return _reading(vocabulary, LogisticRegression(C=C or STRENGTH[kind], max_iter=1000))
 
 
-@builder("image", "table")
-def tree(input_shape, n_classes, max_depth=8):
-    """Glass box: a decision tree; its rules are the whole model (Breiman et al. 1984)."""
+@builder("image", "table", "text")
+def tree(input_shape, n_classes, max_depth=8, vocabulary=None):
+    """Glass box: a decision tree, on texts of TF-IDF; its rules are the whole model (Breiman et al. 1984)."""
     from sklearn.tree import DecisionTreeClassifier
 
-    return DecisionTreeClassifier(max_depth=max_depth, random_state=0)
+    return _reading(vocabulary, DecisionTreeClassifier(max_depth=max_depth, random_state=0))
+
+
+def _reading(vocabulary: int | None, estimator: Any) -> Any:
+    """Return an estimator, which on texts reads strings: words and pairs of words by TF-IDF."""
+    if vocabulary is None:
+        return estimator
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), estimator)

@@ -14,7 +14,8 @@ from torch import nn
 
 from .holder import unwrap
 
-CARRIED = ("spec", "recipe")  # what a model carries beside what it computes with
+# What a model carries beside what it computes with; the last one is a place in memory (of the stop words).
+CARRIED = ("spec", "recipe", "_stop_words_id")
 PLAIN = (str, bytes, int, float, complex, type(None), np.generic)
 _SEEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -39,8 +40,7 @@ def fingerprint(model: Any) -> str:
 def _content(model: Any) -> bytes:
     if not hasattr(model, "get_params"):
         return getattr(model, "__qualname__", type(model).__qualname__).encode()
-    learnt = {name: value for name, value in vars(model).items() if name not in CARRIED}
-    return b"|".join([type(model).__name__.encode(), *_walked(learnt)])
+    return b"|".join([type(model).__name__.encode(), *_walked(_learnt(vars(model)))])
 
 
 def _walked(value: Any) -> Iterator[bytes]:
@@ -54,11 +54,17 @@ def _walked(value: Any) -> Iterator[bytes]:
             yield from _walked(part)
     elif isinstance(value, np.ndarray):
         yield from _array(value)
+    elif hasattr(value, "tocsr"):  # sparse
+        yield from _walked([value.tocsr().data, value.tocsr().indices, value.tocsr().indptr])
     elif isinstance(value, PLAIN):
         yield repr(value).encode()
     else:
         yield getattr(value, "__qualname__", type(value).__qualname__).encode()
-        yield from _walked(None if callable(value) else value.__getstate__())
+        yield from _walked(None if callable(value) else _learnt(value.__getstate__()))
+
+
+def _learnt(state: Any) -> Any:
+    return {k: v for k, v in state.items() if k not in CARRIED} if isinstance(state, dict) else state
 
 
 def _array(value: np.ndarray) -> Iterator[bytes]:
@@ -71,8 +77,19 @@ def _array(value: np.ndarray) -> Iterator[bytes]:
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, Any]]:
     for name, value in model.state_dict().items():
-        for part in value if isinstance(value, tuple) else (value,):
+        for part in _unpacked(value):
             yield name, part
+
+
+def _unpacked(value: Any) -> Iterator[Any]:
+    """Yield what an entry of a state holds: an int8 layer has several things in one, packed for its kernel."""
+    if isinstance(value, torch.ScriptObject):
+        value = value.__getstate__()
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _unpacked(part)
+    else:
+        yield value
 
 
 def _digest(model: nn.Module, state: list[tuple[str, Any]]) -> str:
@@ -88,6 +105,10 @@ def _bytes(value: Any) -> Any:
         return repr(value).encode()
     if not value.is_quantized:
         return value.detach().cpu().contiguous().numpy()  # hashed where it lies, not copied
-    per_channel = value.qscheme() in (torch.per_channel_affine, torch.per_channel_symmetric)
-    scale = value.q_per_channel_scales().numpy() if per_channel else np.array(value.q_scale())
-    return value.int_repr().numpy().tobytes() + scale.tobytes()
+    numbers = value.int_repr().numpy().tobytes()
+    if value.qscheme() == torch.per_tensor_affine:
+        return numbers + np.array(value.q_scale()).tobytes()
+    numbers += value.q_per_channel_scales().numpy().tobytes()
+    if value.qscheme() == torch.per_channel_affine_float_qparams:  # elsewhere every zero point is zero
+        numbers += value.q_per_channel_zero_points().numpy().tobytes()
+    return numbers

@@ -9,6 +9,8 @@ from math import prod
 import torch
 from torch import nn
 
+CELLS, LARGEST_POOL = 8, 4  # a side in front of the linear layers; a pooling of the CNN, until sides are huge
+
 
 class LeNet5(nn.Module):
     """Two 5x5 convolutions with max-pooling and two linear layers (LeCun et al. 1998; Caffe's sizes).
@@ -51,6 +53,48 @@ class LeNet5(nn.Module):
         return self.fc2(self.relu3(self.fc1(self.flatten(x))))
 
 
+class CNN(nn.Module):
+    """Stages of 3x3 convolution, ReLU and max-pooling, then two linear layers, for images of any size.
+
+    There is no batch norm, so that each layer alone can be pruned, made int8 or rescaled. The poolings are
+    as large as it takes to leave at most eight by eight cells, which are flattened.
+
+    Parameters
+    ----------
+    input_shape
+        ``(channel, row, column)``.
+    n_classes
+        How many logits.
+    channels
+        Of each stage.
+    hidden
+        Units of the hidden linear layer.
+    dropout
+        Before the last layer, while it trains.
+    """
+
+    def __init__(self, input_shape: Sequence[int], n_classes: int, channels: Sequence[int] = (16, 32, 64),
+                 hidden: int = 64, dropout: float = 0.0) -> None:  # fmt: skip
+        super().__init__()
+        depth, rows, columns = input_shape
+        pools = list(zip(_pools(rows, len(channels)), _pools(columns, len(channels)), strict=True))
+        for i, (inputs, outputs) in enumerate(pairwise([depth, *channels]), start=1):
+            self.add_module(f"conv{i}", nn.Conv2d(inputs, outputs, 3, padding=1))
+            self.add_module(f"relu{i}", nn.ReLU())
+            self.add_module(f"pool{i}", nn.MaxPool2d(pools[i - 1]))
+            rows, columns = rows // pools[i - 1][0], columns // pools[i - 1][1]
+        self.flatten = nn.Flatten()
+        self.fc1 = nn.Linear(channels[-1] * rows * columns, hidden)
+        self.add_module(f"relu{len(channels) + 1}", nn.ReLU())
+        if dropout:
+            self.drop = nn.Dropout(dropout)
+        self.fc2 = nn.Linear(hidden, n_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits ``(n, class)`` of images ``(n, channel, row, column)``."""
+        return _through(self, x)
+
+
 class MLP(nn.Module):
     """Linear layers with ReLU between them.
 
@@ -62,22 +106,44 @@ class MLP(nn.Module):
         How many logits.
     hidden
         Units of each hidden layer.
+    dropout
+        Behind each hidden layer, while it trains.
     """
 
-    def __init__(self, input_shape: Sequence[int], n_classes: int, hidden: Sequence[int] = (64, 64)) -> None:
+    def __init__(self, input_shape: Sequence[int], n_classes: int, hidden: Sequence[int] = (64, 64),
+                 dropout: float = 0.0) -> None:  # fmt: skip
         super().__init__()
         sizes = [prod(input_shape), *hidden]
         self.flatten = nn.Flatten()
         for i, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
             self.add_module(f"fc{i}", nn.Linear(inputs, outputs))
             self.add_module(f"relu{i}", nn.ReLU())
+            if dropout:
+                self.add_module(f"drop{i}", nn.Dropout(dropout))
         self.add_module(f"fc{len(sizes)}", nn.Linear(sizes[-1], n_classes))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits ``(n, class)``."""
-        for layer in self.children():
-            x = layer(x)
-        return x
+        return _through(self, x)
+
+
+def _through(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return what a chain of layers makes of a batch."""
+    for layer in net.children():
+        x = layer(x)
+    return x
+
+
+def _pools(side: int, stages: int) -> list[int]:
+    """Return the pooling of each stage: two, more where a side would stay above eight, one where none is left."""
+    pools = [2] * stages
+    for stage in range(stages):
+        while side // prod(pools) > CELLS and pools[stage] < LARGEST_POOL:
+            pools[stage] += 1
+    for stage in reversed(range(stages)):
+        while side // prod(pools) < 1 and pools[stage] > 1:
+            pools[stage] -= 1
+    return pools
 
 
 def _after(side: int) -> int:

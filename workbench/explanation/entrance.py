@@ -1,0 +1,189 @@
+"""What comes in at the front door: arrays, splits, data frames or texts become checked rows of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.columns import Column, Columns
+from ..data.records import Data, Split
+from ..data.tokenizer import Tokenizer
+from ..errors import BadInput
+from .score import reads_raw
+from .space import copied
+
+NUMBERS = Tokenizer(("[PAD]",), 0, kept=(0,))  # what is known of tokens without their tokenizer
+
+
+@dataclass(frozen=True)
+class Given:
+    """Rows as they came in, and how they are read.
+
+    Attributes
+    ----------
+    x
+        ``(n, ...)`` as models take them, not yet checked; None for a method that needs no rows.
+    kind
+        "image", "table" or "text".
+    codec
+        How raw rows became ``x``; None for images and bare arrays.
+    raw
+        Whether the rows were raw: a callable is then given raw rows as well.
+    y, row_ids
+        Of a split; ``row_ids`` are otherwise numbers from 0.
+    shape
+        That the model says it takes, or None.
+    """
+
+    x: np.ndarray | None
+    kind: str
+    codec: Any = None
+    raw: bool = False
+    y: np.ndarray | None = None
+    row_ids: np.ndarray | None = None
+    shape: tuple[int, ...] | None = None
+    background: Any = None
+    flags: dict[str, str] = field(default_factory=dict)
+
+    def reads(self, model: Any) -> Any:
+        """Return the codec if the model reads raw rows."""
+        return self.codec if self.calls_raw(model) or reads_raw(model, self.codec) else None
+
+    def calls_raw(self, model: Any) -> bool:
+        """Whether a callable is given raw rows because raw rows came in."""
+        return self.raw and not hasattr(model, "predict") and not isinstance(model, torch.nn.Module)
+
+    def labels(self) -> tuple[tuple[str, ...], ...] | None:
+        """Return what stands at every feature, as it is shown."""
+        return None if self.codec is None or self.x is None else self.codec.words(self.x)
+
+    def rows(self) -> torch.Tensor:
+        """Return checked rows: floats, or token numbers."""
+        if self.x is None:
+            raise BadInput("inputs is None", "rows to explain", "Pass rows such as data.test[:5]")
+        array = self.x
+        _check_type(array, self.kind)
+        _check_shape(array, self.shape)
+        if len(array) == 0:
+            raise BadInput(
+                f"inputs has shape {array.shape}: an empty batch", "at least one row", "Check the selection"
+            )
+        if not np.isfinite(array).all():
+            row = int(np.argmax(~np.isfinite(array).reshape(len(array), -1).all(1)))
+            raise BadInput(f"inputs holds NaN or infinite values, first in row {row}", "finite numbers",
+                           "Fill or drop the row")  # fmt: skip
+        return copied(array, torch.long if self.kind == "text" else torch.float32)
+
+
+def given(inputs: Any, model: Any, data: Data | None, background: Any) -> Given:
+    """Return what came in, with its kind and the codec that reads it."""
+    if isinstance(inputs, Given):
+        return replace(inputs, background=background)
+    shape = (getattr(model, "spec", None) or {}).get("input_shape")
+    shape = tuple(shape) if shape and isinstance(model, torch.nn.Module) else None
+    codec = inputs.codec if isinstance(inputs, Split) else data.codec if data is not None else None
+    if _is_frame(inputs):
+        return _of_frame(inputs, codec, background, shape)
+    if _is_texts(inputs):
+        return _of_texts(list(inputs), model, codec, background, shape)
+    background = _encoded_background(background, codec)
+    if inputs is None:
+        return Given(None, "weights", codec, shape=shape, background=background)
+    if isinstance(inputs, Split):
+        kind = codec.kind if codec is not None else "image" if inputs.x.ndim == 4 else "table"
+        return Given(inputs.x, kind, codec, False, inputs.y, inputs.row_ids, shape, background)
+    array = inputs.detach().cpu().numpy() if isinstance(inputs, torch.Tensor) else np.asarray(inputs)
+    kind = _told(array, model, codec)
+    codec = codec if codec is not None and codec.kind == kind else NUMBERS if kind == "text" else None
+    return Given(
+        array, kind, codec, False, None, np.arange(len(array)) if array.ndim else None, shape, background
+    )
+
+
+def _of_frame(frame: Any, codec: Any, background: Any, shape: Any) -> Given:
+    """Encode raw rows; without data the background says what the columns are, and numbers are taken as they are."""
+    if codec is None and not _is_frame(background) and not all(t.kind in "fiu" for t in frame.dtypes):
+        raise BadInput("Rows with words were given without data", "data=, or background= with rows of the same columns",
+                       "Pass data=, so that the columns' means and categories are known")  # fmt: skip
+    codec = codec or (Columns.learned(background) if _is_frame(background) else _as_they_are(frame))
+    background = _encoded_background(background, codec)
+    return Given(
+        codec.encoded(frame), codec.kind, codec, True, None, np.arange(len(frame)), shape, background
+    )
+
+
+def _as_they_are(frame: Any) -> Columns:
+    return Columns(tuple(Column(str(name)) for name in frame.columns))
+
+
+def _of_texts(texts: list[str], model: Any, codec: Any, background: Any, shape: Any) -> Given:
+    """Encode texts: with the data's tokenizer for a network, else with one that loses no word of them."""
+    if isinstance(model, torch.nn.Module) and codec is None:
+        raise BadInput("Texts were given without data", "data=, whose tokenizer the network was trained with",
+                       "Pass data=")  # fmt: skip
+    flags = {}
+    if not isinstance(model, torch.nn.Module):
+        codec = Tokenizer.of(texts)
+    else:
+        cut = sum(len(one) + 1 > codec.length for one in map(codec.split, texts))
+        if cut:
+            flags["cut off"] = (
+                f"{cut} of {len(texts)} texts are longer than {codec.length} tokens: the rest was not read."
+            )
+    return Given(
+        codec.encoded(texts), "text", codec, True, None, np.arange(len(texts)), shape, background, flags
+    )
+
+
+def _encoded_background(background: Any, codec: Any) -> Any:
+    if _is_frame(background):
+        if codec is None:
+            raise BadInput("background is a data frame, but inputs are numbers", "both raw or both numbers",
+                           "Pass data=, or the background as an array")  # fmt: skip
+        return codec.encoded(background)
+    return background
+
+
+def _is_frame(rows: Any) -> bool:
+    return hasattr(rows, "columns") and hasattr(rows, "iloc")
+
+
+def _is_texts(rows: Any) -> bool:
+    if isinstance(rows, str):
+        raise BadInput("inputs is one string", "a list of texts", "Put it into a list: [text]")
+    if isinstance(rows, np.ndarray):
+        return rows.dtype.kind in "UO" and rows.ndim == 1
+    return isinstance(rows, Sequence) and len(rows) > 0 and all(isinstance(text, str) for text in rows)
+
+
+def _told(array: np.ndarray, model: Any, codec: Any) -> str:
+    """Tell the kind of a bare array: token numbers are whole numbers that a network with tokens is given."""
+    reads_tokens = (getattr(model, "spec", None) or {}).get("tokens") or any(
+        isinstance(m, torch.nn.Embedding)
+        for m in (model.modules() if isinstance(model, torch.nn.Module) else ())
+    )
+    if (
+        array.dtype.kind in "iu"
+        and array.ndim == 2
+        and (reads_tokens or getattr(codec, "kind", "") == "text")
+    ):
+        return "text"
+    return "image" if array.ndim == 4 else "table"
+
+
+def _check_type(array: np.ndarray, kind: str) -> None:
+    if kind == "text" and array.dtype.kind not in "iu":
+        raise BadInput(f"inputs has type {array.dtype}", "token numbers (integers), or texts", "Encode them")
+    if kind != "text" and array.dtype.kind != "f":
+        raise BadInput(f"inputs has type {array.dtype}", "floats", "Convert them; divide pixels by 255")
+
+
+def _check_shape(array: np.ndarray, shape: tuple[int, ...] | None) -> None:
+    if array.ndim < 2 or (array.ndim == 3 and shape is None) or (shape and array.shape[1:] != shape):
+        wanted = f"(n, {', '.join(map(str, shape))})" if shape else "(n, channel, row, column) or (n, column)"
+        todo = "Add the batch axis: inputs[None]" if shape and array.shape == shape else "Reshape the inputs"
+        raise BadInput(f"inputs has shape {array.shape}", f"shape {wanted}", todo)
