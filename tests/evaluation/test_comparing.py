@@ -288,3 +288,11 @@ def test_a_method_that_was_asked_for_and_cannot_is_refused_before_anything_is_tr
 def test_other_data_have_no_references(small, few):
     c = compared(small, small, replace(few, test=few.test[:50]), references=2)
     assert c.facts["references"] == 0 and any("names other data" in note for note in c.facts["notes"])
+
+
+def test_windows_do_not_overlap_on_large_images():
+    rng = np.random.default_rng(0)
+    data = wb.from_arrays(rng.random((30, 1, 42, 44)), np.arange(30) % 2)
+    net = wb.build("mlp", data)
+    c = compared(net, net, data, methods=None, n=2, references=0)
+    assert c.facts["methods"]["occlusion"] == {"window": [6, 6], "strides": [6, 6]}

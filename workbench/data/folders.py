@@ -44,7 +44,7 @@ def from_folder(
         Of the folder.
     size
         Rows and columns that pictures are resized to, or one number for both; by default their median size,
-        at most 64 on the longer side and at least 16.
+        at most 48 on the longer side and at least 16.
     mode
         "L" (grey) or "RGB"; by default grey if all pictures are grey.
     name
@@ -237,7 +237,7 @@ def _say(
         rows, columns = zip(*sizes, strict=True)
         span = f"{min(rows)} to {max(rows)} rows and {min(columns)} to {max(columns)} columns"
         remarks.note(
-            f"Pictures of {span} were resized to {chosen[0]} x {chosen[1]}{' (the median, within 16 and 64); size= changes that' if own else ''}."
+            f"Pictures of {span} were resized to {chosen[0]} x {chosen[1]}{' (the median, within 16 and 48); size= changes that' if own else ''}."
         )
     if len(counts.modes) > 1:
         remarks.note(

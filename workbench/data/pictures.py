@@ -32,7 +32,7 @@ SUFFIXES = frozenset(
         ".tga",
     ]
 )
-LARGEST, SMALLEST = 64, 16  # pixels of the longer and the shorter side, unless the user wants others
+LARGEST, SMALLEST = 48, 16  # pixels of the longer and the shorter side, unless the user wants others
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange rows and columns
 ORIENTATION = 0x0112
 DAMAGED = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError, OverflowError, MemoryError,
@@ -64,7 +64,7 @@ def measured(paths: Sequence[Path]) -> tuple[list[tuple[int, int] | None], list[
 
 
 def usual(sizes: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
-    """Return the median (rows, columns), made smaller where a side is above 64, and at least 16 each."""
+    """Return the median (rows, columns), made smaller where a side is above 48, and at least 16 each."""
     rows, columns = np.median([size for size in sizes if size is not None], axis=0)
     scale = min(1.0, LARGEST / max(rows, columns))
     return max(SMALLEST, round(rows * scale)), max(SMALLEST, round(columns * scale))

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "grad_cam": {"relu": False},
     "integrated_gradients": {"n_steps": 32},
 }
+LARGE = 40  # rows or columns of an image
 COMPARED = ("cosine", "topk_iou", "mass_moved")
 MERITS = ("deletion", "insertion", "completeness", "sparseness")
 MERIT_ROWS, MERIT_SHARE = 100, 4  # of four rows one, at most 100: floors cost more than all maps together
@@ -235,16 +236,24 @@ def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, d
         for model in models:
             for name in options:
                 require(look_up(name), model, data.kind)
-        return {primary: options.pop(primary, {}), **options}, []
+        return {primary: options.pop(primary, _options(primary, data)), **options}, []
     able, notes = {}, []
     for name in (primary, *data.wording.secondary):
         try:
             for model in models:
                 require(look_up(name), model, data.kind)
-            able[name] = OPTIONS.get(name, {})
+            able[name] = _options(name, data)
         except NotExplainable as problem:
             notes.append(problem.wrong)
     return able, notes
+
+
+def _options(name: str, data: Data) -> dict[str, Any]:
+    """Return a default method's options; windows do not overlap on large images, where they would cost minutes."""
+    if name == "occlusion" and min(data.input_shape[-2:]) >= LARGE:
+        window = [max(1, side // 7) for side in data.input_shape[-2:]]
+        return {"window": window, "strides": window}
+    return OPTIONS.get(name, {})
 
 
 def _shown(cast: Cast) -> dict[str, Any]:
