@@ -103,7 +103,7 @@ def _facts(
     n: int, references: int, sham: bool, methods: tuple[str, ...], labels: list[str]
 ) -> dict[str, Any]:
     return {
-        "n": n, "n_test": 2 * n, "references": references, "sham": sham, "output": "centred_logit",
+        "n": n, "n_test": 2 * n, "n_train": 6 * n, "references": references, "sham": sham, "output": "centred_logit",
         "primary": "occlusion", "methods": {m: {"window": [4, 4]} for m in methods}, "margin": None, "seed": 0,
         "data": "made up", "class_names": ["zero", "one", "two"], "noun": "inputs", "kind": "image", "groups": "class",
         "labels": labels, "conditions": list(CONDITIONS), "notes": [], "skipped": [], "real_artifact": True, "int8": False,

@@ -302,7 +302,8 @@ def _fit_estimator(estimator: Any, data: Data, seed: int) -> Fitted:
 
 def _readable(estimator: Any, split: Split) -> Any:
     """Return rows as an estimator is trained on: texts and, for a pipeline, original columns as they were."""
-    if split.texts is not None or (split.codec is not None and hasattr(estimator, "steps")):
+    inner = getattr(estimator, "estimator", estimator)  # of a search or a calibration
+    if split.texts is not None or (split.codec is not None and hasattr(inner, "steps")):
         return split.raw
     return split.x.reshape(len(split), -1)
 

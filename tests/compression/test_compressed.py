@@ -114,6 +114,11 @@ def test_its_html_is_escaped(small):
         ({"epochs": [0], "rounds": 1}, "90% of the weights removed at once, not fine-tuned"),
         ({"how": "channels", "channels": 0.5, "epochs": [0], "rounds": 1},
          "50% of the channels removed at once, not fine-tuned"),
+        ({"among": 500, "of": 500, "epochs": [0], "rounds": 1}, "90% of the weights removed at once, not fine-tuned"),
+        ({"among": 43_000, "of": 230_000, "protect": [], "epochs": [0], "rounds": 1},
+         "90% of the 43,000 weights outside embeddings removed (17% of all) at once, not fine-tuned"),
+        ({"among": 400, "of": 500, "protect": ["fc2"], "epochs": [0], "rounds": 1},
+         "90% of the 400 weights that may go removed (72% of all) at once, not fine-tuned"),
     ],
 )  # fmt: skip
 def test_a_step_is_told_in_words(change, words):

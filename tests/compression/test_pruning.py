@@ -9,6 +9,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.compression import distillation, pruning
+from workbench.compression.compressed import describe
 from workbench.errors import BadInput, UnknownName
 
 LAYERS = ("conv1", "conv2", "fc1", "fc2")
@@ -326,6 +327,29 @@ def test_weights_go_from_every_layer_but_embeddings_norms_and_positions(lstm, tr
         for row in report["layers"]:
             whole = row["layer"] in kept or row["layer"].endswith(("norm1", "norm2"))
             assert row["removed"] == pytest.approx(0 if whole else 0.5, abs=0.02)
+
+
+def test_a_step_says_how_many_weights_could_go_and_of_how_many(lstm, transformer, narrow, texts):
+    for fitted, spared in ((lstm, {"embedding"}), (transformer, {"embedding", "positions"})):
+        pruned = prune(fitted, 0.8, data=texts)
+        step, sizes = pruned.steps[0], {row["layer"]: row["weights"] for row in pruned.report["layers"]}
+        among = sum(n for name, n in sizes.items() if name not in spared and "norm" not in name)
+        assert (step["among"], step["of"]) == (among, among + sum(sizes[name] for name in spared))
+        gone = sum(
+            (w == 0).sum().item()
+            for n, w in pruned.model.named_parameters()
+            if w.ndim > 1 and n.split(".")[0] not in spared
+        )
+        assert gone == round(0.8 * among)
+        assert (
+            f"80% of the {among:,} weights outside embeddings removed ({gone / step['of']:.0%} of all)"
+            in describe(step)
+        )
+    step = prune(narrow, 0.8).steps[0]
+    assert step["among"] == step["of"] == sum(w.numel() for w in weights(narrow.model).values())
+    assert (
+        prune(narrow, 0.8, protect=["fc1"]).steps[0]["among"] == step["of"] - narrow.model.fc1.weight.numel()
+    )
 
 
 def test_the_weights_of_an_lstm_have_names_and_stay_removed(lstm, texts):

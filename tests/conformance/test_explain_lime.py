@@ -12,7 +12,7 @@ from sklearn.linear_model import Ridge
 
 import workbench as wb
 from workbench.data.columns import Columns
-from workbench.explanation.local_surrogates import removals, ridge, same_bins
+from workbench.explanation.local_surrogates import Bins, removals, ridge
 from workbench.explanation.space import Space
 from workbench.state import generator
 
@@ -111,7 +111,7 @@ def test_columns_are_fitted_as_lime_tabular_fits_its_own_draws(guests, row):
                                         labels=(1,), num_features=4, num_samples=800)  # fmt: skip
     x = torch.tensor(codec.encoded(decoded(asked[0])))
     space = Space(x[:1], background=codec.encoded(frame), codec=codec)
-    kept = same_bins(space, x[0], x, space.groups[0], 4)
+    kept = Bins(space).same(x[0], x, space.groups[0], 4)
     np.testing.assert_array_equal(kept, seen["data"])
     weights, fit = ridge(kept, seen["labels"][:, 1], 0.75 * 4**0.5, "euclidean")
     expected = dict(theirs.local_exp[1])
@@ -161,7 +161,7 @@ def test_one_ridge_by_hand_gives_the_weights_of_columns(guests):
     for row in range(2):
         x = space.background[which[:, space.groups[0]], torch.arange(6)]
         x[0] = space.x[row]
-        z = same_bins(space, space.x[row], x, space.groups[0], 4)
+        z = Bins(space).same(space.x[row], x, space.groups[0], 4)
         weights = np.sqrt(np.exp(-(z == 0).sum(1) / 1.5**2))
         fit = Ridge(alpha=1).fit(z, np.log(model(codec.decoded(x.numpy())))[:, 1], sample_weight=weights)
         np.testing.assert_allclose(e.values[row], fit.coef_, rtol=1e-3, atol=1e-4)

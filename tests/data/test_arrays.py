@@ -129,9 +129,11 @@ def test_a_frame_may_have_gaps_wherever_they_fall():
     frame = FRAME.copy()
     frame.loc[55, ["age"]] = np.nan
     frame.loc[56, ["job"]] = None
-    data = wb.from_arrays(frame, THREE, splits=THIRDS)
-    assert data.columns["age"] == [0, 1]
-    assert np.isnan(data.test.raw["age"][5])
+    with pytest.warns(UserWarning, match="Column 'age' has no value in 1 row.*the training mean") as caught:
+        data = wb.from_arrays(frame, THREE, splits=THIRDS, name="mine")
+    assert data.notes == (str(caught[0].message),) and data.notes[0].startswith("mine: ")
+    assert data.columns["age"] == [0]
+    assert data.test.x[5, 0] == 0  # an indicator would not vary in training
 
 
 def test_strings_are_texts():

@@ -1,10 +1,11 @@
-"""Categories that are rare are put together, unknown ones join them, and a number may be missing later on."""
+"""Categories that are rare are put together, unknown ones join them, and a reader fills later gaps in numbers."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.data.columns import MISSING, OTHER, Columns, encoder
+from workbench.data.columns import MISSING, OTHER, Columns, encoder, filled
+from workbench.data.remarks import Remarks
 from workbench.errors import BadInput
 
 WORDS = ["a"] * 50 + ["b"] * 47 + ["c", "d", "e"]
@@ -62,13 +63,43 @@ def test_the_codec_survives_its_plain_form():
     assert Columns.from_plain(codec.plain()) == codec
 
 
-def test_a_number_may_be_missing_later_where_that_is_announced():
+def test_a_number_that_no_training_row_lacks_is_refused_when_it_is_missing_later():
     train, later = pd.DataFrame({"n": [1.0, 3.0]}), pd.DataFrame({"n": [np.nan, 3.0]})
     with pytest.raises(BadInput, match="'n' has a missing value in row 0"):
         Columns.learned(train).encoded(later)
-    assert Columns.learned(train, gaps=["n"]).encoded(later).tolist() == [[0, 1], [1, 0]]
 
 
-def test_the_codec_of_a_users_table_knows_all_gaps():
-    frame = pd.DataFrame({"n": [1.0, 3.0, np.nan], "m": [1.0, 2.0, 3.0]})
-    assert [column.has_missing for column in encoder(frame, np.array([0, 1])).columns] == [True, False]
+def test_no_indicator_is_made_that_never_varies_in_training():
+    frame = pd.DataFrame({"n": [1.0, 3.0, 4.0, np.nan], "m": [1.0, np.nan, 3.0, 3.0]})
+    codec = encoder(frame, np.array([0, 1, 2]))
+    assert [column.has_missing for column in codec.columns] == [False, True]
+    assert np.ptp(codec.encoded(frame.iloc[:3]), axis=0).min() > 0
+
+
+def test_a_reader_puts_the_training_mean_into_a_later_gap_and_says_so():
+    frame = pd.DataFrame({"n": pd.array([1, 4, None, None], dtype="Int64"), "m": [1.0, np.nan, 3.0, np.nan],
+                          "word": ["a", "b", "a", None]})  # fmt: skip
+    codec, remarks = encoder(frame, np.array([0, 1])), Remarks("some.csv")
+    with pytest.warns(UserWarning, match="some.csv: Column 'n' has no value in 2 rows") as caught:
+        whole = filled(frame, codec, remarks)
+    assert len(caught) == len(remarks.notes) == 1
+    assert whole["n"].tolist() == [1, 4, 2.5, 2.5] and frame["n"].isna().sum() == 2
+    assert codec.encoded(whole)[2, 0] == 0
+    pd.testing.assert_frame_equal(whole[["m", "word"]], frame[["m", "word"]])
+
+
+def test_what_comes_back_is_what_was_there_to_six_digits():
+    ages = pd.DataFrame({"age": np.arange(18.0, 90.0), "money": np.linspace(250, 18424, 72).round()})
+    codec = Columns.learned(ages)
+    back = codec.decoded(codec.encoded(ages))
+    assert (back["age"] == ages["age"]).all() and (back["money"] == ages["money"]).all()
+
+
+def test_truth_and_numbered_categories_come_back_as_they_were():
+    frame = pd.DataFrame(
+        {"flag": [True, False, True], "zip": pd.Categorical([101, 202, 101]), "word": ["a", "b", "a"]}
+    )
+    back = Columns.learned(frame).decoded(Columns.learned(frame).encoded(frame))
+    assert back["flag"].tolist() == [True, False, True] and (back["flag"] == True).sum() == 2  # noqa: E712
+    assert back["zip"].tolist() == [101, 202, 101] and type(back["zip"][0]) is int
+    assert Columns.from_plain(Columns.learned(frame).plain()) == Columns.learned(frame)

@@ -1,8 +1,10 @@
 """What stands in the data is counted rightly, for images, tables and texts."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import smalldata
 
@@ -96,6 +98,44 @@ def test_a_text_of_which_one_word_was_changed_is_nearly_a_copy():
     )
     assert found["alike"] == pytest.approx(9 / 11)  # ten windows of three words each, nine in common
     assert len(inspection.near(data, alike=0.9)) == 0
+
+
+def peak(compute):
+    """Return what a call gives, and how many bytes it held at most."""
+    tracemalloc.start()
+    try:
+        return compute(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def boilerplate(n=1500):
+    """Texts of which every fifth ends in the same words, in some the last word is another one."""
+    texts = [f"a{i} " + " ".join(f"w{k}of{i % 5}" for k in range(8)) + f" z{i % 31}" for i in range(n)]
+    return smalldata.of_texts(texts, np.arange(n) % 2)
+
+
+def test_memory_for_near_copies_goes_with_a_block_of_texts_and_not_with_all(monkeypatch):
+    data, found, used = boilerplate(), [], []
+    for block in (10**6, 20):
+        monkeypatch.setattr(inspection, "BLOCK", block)
+        table, most = peak(lambda: inspection.near(data))
+        found.append(table)
+        used.append(most)
+    pd.testing.assert_frame_equal(*found)
+    assert len(found[0]) == 450 and used[1] < used[0] / 4
+
+
+def test_inputs_are_not_copied_to_find_those_that_are_equal():
+    x = np.random.default_rng(0).random((300, 1, 64, 64), dtype=np.float32)
+    data = wb.from_arrays(x, np.arange(300) % 2)
+    found, used = peak(lambda: inspection.duplicates(data))
+    assert set(found.values()) == {0} and used < x.nbytes / 4
+
+
+def test_a_text_that_is_no_unicode_is_compared_too():
+    data = smalldata.of_texts(["\ud800 a"] * 7 + ["b", "\ud800 A", "c"], np.arange(10) % 2)
+    assert inspection.duplicates(data)["test rows seen in training"] == 1
 
 
 def test_different_texts_are_not_nearly_copies():

@@ -87,3 +87,29 @@ def test_a_class_that_nobody_has_is_left_out():
     z = np.random.default_rng(0).normal(size=(N, 3))
     found = advantage("net", scorer(z), {"tree": scorer(z)}, split(Y))
     assert np.isfinite(found.rows["net"]["auc"])
+
+
+def test_ranking_is_held_against_the_box_that_ranks_best():
+    right = np.arange(N) % 10 != 0  # nine answers in ten
+    blunt = np.eye(2)[np.where(right, Y, 1 - Y)]  # accurate, and ranks by two values
+    fine = np.random.default_rng(0).normal(0, 1, (N, 2))
+    fine[np.arange(N), Y] += 1.5
+    found = advantage("mlp", scorer(blunt), {"tree": scorer(blunt), "logistic": scorer(fine)}, split(Y))
+    assert found.rows["tree"]["accuracy"] > found.rows["logistic"]["accuracy"]
+    assert (found.rival, found.ranker) == ("tree", "logistic")
+    assert (
+        "against tree, area under the curve" in found.sentence
+        and "against logistic, the best glass boxes" in found.sentence
+    )
+
+
+def test_answers_that_are_better_and_ranks_that_are_worse_are_told_apart():
+    z = np.random.default_rng(0).normal(0, 1, (N, 2))
+    z[np.arange(N), Y] += 1.5
+    better = np.where(
+        (z.argmax(1) == Y)[:, None] | (np.arange(N) % 9 == 0)[:, None],
+        np.eye(2)[Y] * 0.1,
+        np.eye(2)[1 - Y] * 9,
+    )
+    found = advantage("mlp", scorer(better), {"logistic": scorer(z)}, split(Y))
+    assert "answers better and ranks worse" in found.sentence

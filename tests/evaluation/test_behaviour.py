@@ -39,21 +39,26 @@ def test_masked_columns_of_a_table_are_hidden_one_by_one():
 
 
 def test_a_noisy_table_has_a_tenth_of_its_columns_from_other_rows():
-    x = np.arange(2000, dtype=np.float32).reshape(500, 4)
+    x = np.arange(20_000, dtype=np.float32).reshape(500, 40)
     noisy = conditions(x)["noisy"]
-    assert (noisy != x).mean() == pytest.approx(0.1, abs=0.03)
-    assert all(set(noisy[:, column]) <= set(x[:, column]) for column in range(4))
+    assert (noisy != x).mean() == pytest.approx(0.1, abs=0.02)
+    assert all(set(noisy[:, column]) <= set(x[:, column]) for column in range(40))
+
+
+def test_no_row_of_a_narrow_table_is_left_without_noise():
+    x = np.arange(1000, dtype=np.float32).reshape(500, 2)
+    assert (conditions(x)["noisy"] != x).any(1).mean() > 0.99
 
 
 def test_a_noisy_text_has_a_tenth_of_its_words_exchanged_and_keeps_its_length():
-    codec = Tokenizer(("[PAD]", "[UNK]", "[CLS]", *map(str, range(50))), 9)
-    x = np.random.default_rng(0).integers(3, 50, (400, 9))
-    x[:, 0], x[:, 7:] = 2, 0
+    codec = Tokenizer(("[PAD]", "[UNK]", "[CLS]", *map(str, range(50))), 43)
+    x = np.random.default_rng(0).integers(3, 50, (400, 43))
+    x[:, 0], x[:, 41:] = 2, 0
     found = conditions(x, codec=codec)
-    assert (found["noisy"] != x)[:, 1:7].mean() == pytest.approx(0.1, abs=0.03)
-    assert ((found["masked"] == 0) != (x == 0))[:, 1:7].mean() == pytest.approx(0.3, abs=0.03)
+    assert (found["noisy"] != x)[:, 1:41].mean() == pytest.approx(0.1, abs=0.02)
+    assert ((found["masked"] == 0) != (x == 0))[:, 1:41].mean() == pytest.approx(0.3, abs=0.03)
     for name in ("noisy", "masked"):
-        assert (found[name][:, 0] == 2).all() and (found[name][:, 7:] == 0).all()
+        assert (found[name][:, 0] == 2).all() and (found[name][:, 41:] == 0).all()
 
 
 def test_a_noisy_image_is_still_an_image(x):

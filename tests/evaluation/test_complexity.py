@@ -1,7 +1,10 @@
 """Sparseness: known at both ends, blind to sign and scale, and Quantus' number."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -50,3 +53,11 @@ def test_it_is_that_of_quantus():
     referee = quantus.Sparseness(abs=True, normalise=False, disable_warnings=True)
     expected = referee(model=None, x_batch=values, y_batch=np.zeros(6, int), a_batch=values.copy())
     np.testing.assert_allclose(found(values), expected, atol=1e-5)
+
+
+def test_padding_does_not_make_a_text_sparse():
+    fixed = torch.arange(12)[None] >= torch.tensor([[4], [12]])
+    values = np.where(fixed.numpy(), 0.0, 1.0)
+    assert sparseness(None, SimpleNamespace(fixed=fixed), values) == pytest.approx([0, 0])
+    values[0, 1:4] = 0
+    assert sparseness(None, SimpleNamespace(fixed=fixed), values)[0] == pytest.approx(0.75)

@@ -196,3 +196,16 @@ def test_what_cannot_be_compared_is_refused_in_words(call, words):
     with pytest.raises(BadInput) as error:
         call()
     assert words in str(error.value)
+
+
+def test_padding_is_no_feature():
+    values = np.zeros((2, 40))
+    values[0, :8], values[1, :20] = np.arange(8, 0, -1), np.arange(20, 0, -1)
+    other = values[:, ::-1].copy()
+    other[0, :8], other[1, :20] = values[0, :8][::-1], values[1, :20][::-1]
+    other[0, 8:], other[1, 20:] = 0, 0
+    padding = np.arange(40) >= np.array([[8], [20]])
+    one, two = (SimpleNamespace(values=v, padding=padding) for v in (values, other))
+    short, long = similarity(one, one, metrics=["topk_iou"]), similarity(one, two, metrics=["topk_iou"])
+    assert short["topk_iou"].tolist() == [1, 1] and long["topk_iou"].tolist() == [0, 0]
+    assert long.columns["topk_iou"].floor == pytest.approx((chance(0.1, 8) + chance(0.1, 20)) / 2)

@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 import torch
 from nets import OF_NETS, ask, linear
+from sklearn.linear_model import LogisticRegression
 
 import workbench as wb
+from workbench.data.records import Split
+from workbench.data.tokenizer import Tokenizer
 from workbench.errors import BadInput
 
 X = np.array([[1.0, 2.0], [3.0, -4.0]], dtype=np.float32)
@@ -160,3 +163,75 @@ OPTIONS = {
 def test_options_that_make_no_sense_are_refused(unchanged, options, words):
     with unchanged(NET), pytest.raises(BadInput, match=words):
         wb.explain(NET, X, "integrated_gradients", **options)
+
+
+# what reads raw rows, and what other classes
+
+
+def test_an_estimator_of_other_classes_is_read_by_its_class_numbers(digits):
+    rows = digits.train.y >= 5
+    flat = digits.train.x.reshape(len(digits.train), -1)
+    late = LogisticRegression(max_iter=50).fit(flat[rows], digits.train.y[rows])
+    e = wb.explain(late, digits.test[:5], "feature_ablation")
+    assert e.target.tolist() == late.predict(digits.test.x[:5].reshape(5, -1)).tolist()
+    named = LogisticRegression(max_iter=50).fit(flat, np.array(["odd", "even"])[digits.train.y % 2])
+    with pytest.raises(BadInput, match=r"The estimator's classes are .*even.*class numbers from 0"):
+        wb.explain(named, digits.test[:5], "feature_ablation")
+
+
+def test_a_text_pipeline_is_given_the_texts_of_a_split_as_they_were():
+    seen = []
+
+    class Reader:
+        def predict(self, rows):
+            return np.zeros(len(rows))
+
+        def decision_function(self, rows):
+            seen.extend(rows)
+            return np.array([float(len(row) > 9) for row in rows])
+
+    texts = np.array(["Smart, sassy!", "Odd  words, Xylophone", "so"], dtype=object)
+    codec = Tokenizer.learned(["smart odd so"], min_count=1)
+    ids = np.arange(3)
+    split = Split(codec.encoded(texts), ids % 2, ids + 7, ids, texts=texts, codec=codec)
+    e = wb.explain(Reader(), split, "feature_ablation")
+    assert {*texts} <= {*seen} and "Odd words , Xylophone" in seen
+    assert e.row_ids.tolist() == [7, 8, 9] and "unknown words" not in e.flags
+
+
+def test_a_model_that_sees_spaces_is_flagged():
+    def long(rows):
+        return np.array([[len(row), 0.0] for row in rows])
+
+    assert "spaces" in wb.explain(long, ["Hi, you (all)!"], "feature_ablation").flags
+
+
+def test_a_series_of_texts_is_taken():
+    def loud(rows):
+        return np.array([[row.count("!"), 0.0] for row in rows])
+
+    e = wb.explain(loud, pd.Series(["oh !", "oh"], index=[5, 9]), "feature_ablation", target=0)
+    assert e.values[0].tolist() == [0, 0, 1]
+
+
+def test_rows_without_data_say_what_their_baseline_is():
+    frame = pd.DataFrame({"year": [1990.0, 2000.0], "gap": [1.0, np.nan]})
+
+    def recent(rows):
+        late = (rows["year"] > 1995).to_numpy(float) + rows["gap"].isna()
+        return np.column_stack([late, 1 - late])
+
+    e = wb.explain(recent, frame, "feature_ablation", target=0)
+    assert "raw baseline" in e.flags and e.output.tolist() == [0, 2]
+
+
+def test_frames_and_texts_for_the_wrong_data_are_refused(digits):
+    codec = Tokenizer.learned(["smart odd so"], min_count=1)
+    rows = np.arange(4)
+    split = Split(codec.encoded(["odd so"] * 4), rows % 2, rows, rows)
+    data = wb.Data("t", "text", split, split, split, (), ("0", "1"), codec=codec)
+    with pytest.raises(BadInput, match=r"A data frame was given with data of texts.*its column"):
+        wb.explain(NET, pd.DataFrame({"text": ["odd"]}), "saliency", data=data)
+    table = wb.from_arrays(np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2)
+    with pytest.raises(BadInput, match="Texts were given with data of kind 'table'"):
+        wb.explain(NET, ["odd"], "saliency", data=table)

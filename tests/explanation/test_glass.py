@@ -13,6 +13,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable
+from workbench.explanation import glass
+from workbench.explanation.score import OUTPUTS
 
 # coefficients
 
@@ -242,3 +244,17 @@ def test_rules_are_printed_and_go_along_with_a_slice(tmp_path, stump, people):
     assert str(loaded) == str(e)
     assert e[1:3].replay(stump).settings == e[1:3].settings
     assert "job is" in e._repr_html_()
+
+
+def test_the_nodes_are_scored_once_a_class_and_rival(monkeypatch, clouds):
+    model, asked, scored = DecisionTreeClassifier(random_state=0).fit(clouds.train.x, clouds.train.y), [], []
+    logit, inner = OUTPUTS["logit"], glass.paths
+    monkeypatch.setitem(
+        OUTPUTS, "logit", lambda z, t, r: scored.append((len(z), int(t[0]), int(r[0]))) or logit(z, t, r)
+    )
+    monkeypatch.setattr(glass, "paths", lambda *a: asked.append(1) or inner(*a))
+    e = wb.explain(model, clouds.test, "decision_path", output="logit")
+    of_nodes = [(t, r) for n, t, r in scored if n == model.tree_.node_count]
+    assert len(of_nodes) == len(set(of_nodes)) < len(clouds.test.x)
+    assert {t for t, _ in of_nodes} == {*e.target.tolist()}
+    assert asked == [1]

@@ -1,11 +1,15 @@
 """A small tree stands for a model, and says how often the two agree."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 import workbench as wb
 from workbench.errors import BadInput
+from workbench.evaluation.shares import effective_size
+from workbench.explanation.global_surrogates import _held_out, _worth
 
 
 def test_a_rule_is_found_and_printed(people):
@@ -99,6 +103,52 @@ def test_another_seed_holds_other_rows_out(tmp_path, clerk, people):
     assert str(loaded) == str(e)
     assert str(loaded.replay(clerk, people.test)) == str(e)
     assert e._repr_html_().count("held-out rows") == 1
+
+
+def clustered(people, clusters):
+    """Return the training rows, which belong to so many clusters of several sizes."""
+    return replace(people.train, clusters=np.random.default_rng(0).integers(0, clusters, len(people.train)))
+
+
+@pytest.mark.parametrize("clusters", [5, 40])
+def test_clusters_are_held_out_whole(people, clusters):
+    together = np.unique(clustered(people, clusters).clusters, return_inverse=True)[1]
+    for seed in range(10):
+        fitted, held = _held_out(together, together.max() + 1, seed)
+        assert sorted([*fitted, *held]) == list(range(200))
+        assert not {*together[fitted]} & {*together[held]}
+        assert len({*together[held]}) >= 2
+        assert abs(len(held) - 60) < 200 / clusters
+
+
+def test_the_interval_is_that_of_clusters(clerk, people):
+    rows = people.train[np.repeat(np.arange(0, 200, 5), 5)]  # 40 rows, five times each
+    copies = replace(rows, clusters=np.repeat(np.arange(40), 5))
+    e, single = (
+        wb.explain(clerk, part, "surrogate_tree", max_depth=1, data=people) for part in (copies, rows[::5])
+    )
+    assert (e.settings["held_out"], e.settings["held_out_clusters"]) == (60, 12)
+    assert "60 held-out rows in 12 clusters" in str(e)
+    for name in ("fidelity", "fidelity_low", "fidelity_high"):  # Few clusters have Student's correction.
+        assert e.settings[name] == pytest.approx(single.settings[name], abs=0.05)
+    assert e.settings["fidelity_low"] <= single.settings["fidelity_low"]
+    assert 0 < e.settings["fidelity"] < 1
+    assert "held_out_clusters" not in single.settings
+
+
+@pytest.mark.parametrize("clusters", [1, 3])
+def test_few_clusters_are_refused(clerk, people, clusters):
+    with pytest.raises(BadInput, match=f"There are {clusters} clusters of rows.*at least 4"):
+        wb.explain(clerk, clustered(people, clusters), "surrogate_tree")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_clusters_are_worth_is_what_the_evaluation_says(seed):
+    rng = np.random.default_rng(seed)
+    together = rng.integers(0, 15, 90)
+    agrees = rng.random(90) < rng.random(15)[together]
+    assert _worth(agrees, together) == pytest.approx(effective_size(agrees, together))
+    assert _worth(agrees | True, together) == 15
 
 
 def test_what_cannot_be_fitted_is_refused(clerk, people):

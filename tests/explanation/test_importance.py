@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 from nets import NINE
+from sizes import Sizes
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
 from sklearn.tree import DecisionTreeClassifier
 
 import workbench as wb
 from workbench.errors import BadInput, UnknownName
+from workbench.explanation.importance import permutation_importance as permutation_importance_
+from workbench.explanation.score import Score
+from workbench.explanation.space import Space
 
 
 def clipped(model, x, y):
@@ -64,6 +69,40 @@ def test_the_error_is_what_another_draw_of_rows_would_move(clerk, people):
     ]
     spread = np.std([e.values[0, 1] for e in draws])
     assert np.mean([e.settings["error"][0, 1] for e in draws]) == pytest.approx(spread, rel=0.5)
+
+
+def rare(x):
+    """A model whose answers depend on few rows' values."""
+    z = np.exp(np.asarray(x, dtype=float)[:, 0])
+    return np.stack([0 * z, z], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize(("shift", "n_repeats"), [(0, 30), (3, 5)])
+def test_the_error_counts_what_a_row_gives_and_receives(shift, n_repeats):
+    found = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(200, 2)).astype(np.float32)
+        y = (rng.random(200) < 1 / (1 + np.exp(1 - rare(x)[:, 1] - shift))).astype(int)
+        found.append(importance_of(rare, x, y, n_repeats=n_repeats, metric="log_loss", seed=seed))
+    spread = np.std([values[0, 0] for values, _ in found])
+    assert np.mean([facts["error"][0, 0] for _, facts in found]) == pytest.approx(spread, rel=0.2)
+    assert {facts["error"][0, 1] for _, facts in found} == {0}  # What a model ignores has no error.
+
+
+def importance_of(model, x, y, batch_size=None, **options):
+    """Return permutation importance, below the front door."""
+    score, space = Score(model, "logit", batch_size=batch_size), Space(torch.tensor(x), labels=y)
+    score.aim(space.x)
+    with Sizes() as sizes:
+        values, facts = permutation_importance_(score, space, **options)
+    return values.numpy(), facts | {"largest": max(sizes.seen)}
+
+
+def test_no_more_than_a_batch_is_copied():
+    x = np.random.default_rng(0).normal(size=(400, 60)).astype(np.float32)
+    _, facts = importance_of(rare, x, np.arange(400) % 2, batch_size=16)
+    assert facts["largest"] <= 16 * 60
 
 
 def test_patches_of_an_image_show_their_groups_number(lenet, digits):

@@ -8,6 +8,10 @@ from sklearn.linear_model import Ridge
 
 import workbench as wb
 from workbench.errors import BadInput
+from workbench.explanation import local_surrogates
+from workbench.explanation.local_surrogates import Bins
+from workbench.explanation.rules import questions
+from workbench.explanation.space import Space
 from workbench.state import generator
 
 
@@ -123,6 +127,26 @@ def test_each_row_may_draw_its_own_neighbours(clerk, people):
     assert not np.allclose(own.values[0], own.values[1], rtol=1e-3)
     alone = wb.explain(clerk, rows[:1], "lime", background=people.train, n_samples=100, shared_draws=False)
     np.testing.assert_allclose(alone.values[0], own.values[0], atol=1e-6)
+
+
+def test_the_background_is_cut_once_for_all_rows(monkeypatch, clerk, people):
+    cuts, asked, percentile = [], [], np.percentile
+    monkeypatch.setattr(
+        local_surrogates.np, "percentile", lambda *a, **k: cuts.append(1) or percentile(*a, **k)
+    )
+    monkeypatch.setattr(local_surrogates, "questions", lambda inputs: asked.append(1) or questions(inputs))
+    wb.explain(clerk, people.test[:4], "lime", background=people.train, n_samples=50, data=people)
+    assert cuts == asked == [1]
+
+
+def test_groups_of_entries_have_moved_where_one_of_them_has(people):
+    space, x = Space(torch.tensor(people.test.x), background=people.train.x), torch.tensor(people.test.x)
+    groups = torch.tensor([2, 0, 0, 1, 1, 2, 2, 0])
+    bins = Bins(space)
+    alone, together = (bins.same(x[0], x, g, d) for g, d in ((torch.arange(8), 8), (groups, 3)))
+    expected = np.stack([alone[:, groups == g].all(1) for g in range(3)], 1)
+    np.testing.assert_array_equal(together, expected)
+    assert 0 < together.mean() < 1
 
 
 def test_columns_of_one_group_are_drawn_from_one_row(people):

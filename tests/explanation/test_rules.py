@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.tree import DecisionTreeClassifier
 
-from workbench.explanation.rules import Question, contains, is_so, path, questions, spoken
+from workbench.explanation.rules import Question, contains, is_so, paths, questions, spoken
 from workbench.explanation.space import Space
 
 
@@ -40,8 +40,10 @@ def test_words_are_there_or_not():
 @pytest.mark.parametrize("depth", [1, 3, None])
 def test_a_path_leads_from_the_root_to_the_leaf(people, depth):
     tree = DecisionTreeClassifier(max_depth=depth, random_state=0).fit(people.train.x, people.train.y)
-    for x, leaf in zip(people.test.x, tree.apply(people.test.x), strict=True):
-        steps = path(tree.tree_, int(leaf))
+    leaves = tree.apply(people.test.x)
+    known = paths(tree.tree_, leaves)
+    for x, leaf in zip(people.test.x, leaves, strict=True):
+        steps = known[leaf]
         assert [s.before for s in steps] == [0, *(s.after for s in steps[:-1])]
         assert steps[-1].after == leaf
         assert all((x[s.number] > s.threshold) == s.above for s in steps)
@@ -50,7 +52,8 @@ def test_a_path_leads_from_the_root_to_the_leaf(people, depth):
 def test_the_tightest_bounds_are_said():
     x = np.arange(16, dtype=np.float32)[:, None]
     tree = DecisionTreeClassifier(random_state=0).fit(x, [0] * 5 + [1] * 2 + [2] * 3 + [0] * 6)
-    said = [spoken(path(tree.tree_, int(leaf)), [Question("age", 0)]) for leaf in tree.apply(x)]
+    known = paths(tree.tree_, tree.apply(x))
+    said = [spoken(known[leaf], [Question("age", 0)]) for leaf in tree.apply(x)]
     assert said[0] == "age <= 4.5"
     assert said[5] == "4.5 < age <= 6.5"
     assert said[8] == "6.5 < age <= 9.5"
@@ -60,8 +63,26 @@ def test_the_tightest_bounds_are_said():
 def test_a_category_that_is_and_others_that_are_not():
     x = np.eye(3, dtype=np.float32)
     tree = DecisionTreeClassifier(random_state=0).fit(x, [0, 1, 2])
-    said = {
-        spoken(path(tree.tree_, int(leaf)), [is_so("job", v, 0) for v in "abc"]) for leaf in tree.apply(x)
-    }
+    known = paths(tree.tree_, tree.apply(x))
+    said = {spoken(steps, [is_so("job", v, 0) for v in "abc"]) for steps in known.values()}
     assert any("job is not " in rule and " and job is" in rule for rule in said)
     assert spoken([], []) == "always"
+
+
+def test_a_tree_is_read_once_for_all_its_leaves(people):
+    tree = DecisionTreeClassifier(random_state=0).fit(people.train.x, people.train.y).tree_
+    read = []
+
+    class Read:
+        """A tree that counts how often its children are read."""
+
+        feature, threshold, children_right = tree.feature, tree.threshold, tree.children_right
+
+        @property
+        def children_left(self):
+            read.append(1)
+            return tree.children_left
+
+    leaves = np.flatnonzero(tree.children_left == -1)
+    assert len(paths(Read(), np.repeat(leaves, 3))) == len(leaves) > 5
+    assert read == [1]

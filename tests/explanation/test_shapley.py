@@ -4,13 +4,16 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from nets import NINE, dividends, linear, shares
+from sizes import Sizes
 
 import workbench as wb
 from workbench.data import known_rule
 from workbench.errors import BadInput
+from workbench.explanation.shapley import _solve
 
 ONES = np.ones((1, 4), dtype=np.float32)
 
@@ -250,6 +253,33 @@ def test_rows_share_draws_unless_told_otherwise(tiny, images, method):
     assert "shared draws" not in own.flags
     alone = wb.explain(tiny, x[:1], method, n_samples=200, shared_draws=False)
     np.testing.assert_allclose(alone.values[0], own.values[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("a_group", [4, 10])
+def test_the_error_is_what_another_draw_would_move(a_group):
+    rng = np.random.default_rng(0)
+    terms = {tuple(rng.choice(16, size, False)): rng.normal() for size in (1, 3) for _ in range(25)}
+    found = [shapley_of(terms, n_samples=16 * a_group, seed=s) for s in range(100)]
+    spread = np.std([e.values[0] for e in found], axis=0, ddof=1).mean()
+    assert np.mean([e.settings["error"] for e in found]) == pytest.approx(spread, rel=0.15)
+
+
+def shapley_of(terms, **options):
+    """Return kernel SHAP of one row of 16 columns for a function made of products."""
+    return wb.explain(
+        dividends(terms), np.ones((1, 16), dtype=np.float32), "kernel_shap", output="raw", **options
+    )
+
+
+@pytest.mark.parametrize("designs", [1, 12])
+def test_the_solve_holds_one_design_at_a_time(designs):
+    draws = torch.Generator().manual_seed(0)
+    half = torch.rand(designs, 60, 20, generator=draws) < 0.5
+    kept, worth = torch.cat([half, ~half], 1), torch.rand(12, 120, generator=draws).double()
+    with Sizes() as sizes:
+        values, _ = _solve(kept, worth, worth[:, 0], worth[:, 1])
+    assert values.shape == (12, 20)
+    assert max(sizes.seen) <= 120 * 20
 
 
 # a rule whose values are known

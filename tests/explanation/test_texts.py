@@ -60,7 +60,7 @@ def test_a_word_has_one_value_and_padding_none(unchanged, net, reviews, method):
     np.testing.assert_array_equal(e.padding, ~words(x))
     np.testing.assert_array_equal(e.values[e.padding], 0)
     assert (e.values[~e.padding] != 0).mean() > 0.8
-    assert set(e.flags) <= {"shared draws", "few samples", "gap"}
+    assert set(e.flags) <= {"shared draws", "few samples", "gap", "baseline"}
     for tokens, text in zip(e.tokens, reviews.test.texts[:8], strict=True):
         assert tokens[0] == "[CLS]"
         assert " ".join(tokens[1:]).strip() == text
@@ -352,7 +352,7 @@ def test_texts_that_cannot_be_read_are_refused(unchanged, reader, reviews):
         ("a good film", {}, r"inputs is one string.*Put it into a list"),
         (["a good film"], {"data": None}, r"Texts were given without data.*Pass data="),
         ([], {}, "inputs has"),
-        (["a", 3], {}, "inputs has"),
+        (["a", 3], {}, "Text 1 is 3"),
         (["a film"], {"background": ["a"]}, "A background was given for texts"),
         (["a film"], {"baselines": 0.5}, "baselines has type float64.*number of a token"),
     ]

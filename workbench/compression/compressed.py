@@ -36,7 +36,8 @@ class Compressed(Holder):
     original
         The model that the first step was given.
     steps
-        What was done, in order, with every setting: enough to do it again, or to train the sham.
+        What was done, in order, with every setting: enough to do it again, or to train the sham. Where single
+        weights were removed, ``among`` is how many could go and ``of`` how many there were, embeddings included.
     """
 
     model: Any
@@ -106,8 +107,9 @@ def describe(step: dict[str, Any]) -> str:
     removed = (
         f"{step['channels']:.0%} of the {_channels(step)}"
         if step["how"] == "channels"
-        else f"{step['amount']:.0%} of the weights"
+        else f"{step['amount']:.0%} of the {_weights(step)}"
     )
+    of_all = f" ({step['amount'] * step['among'] / step['of']:.0%} of all)" if _spares(step) else ""
     trained = (
         f"fine-tuned for {'+'.join(map(str, step['epochs']))} epochs"
         if any(step["epochs"])
@@ -115,7 +117,18 @@ def describe(step: dict[str, Any]) -> str:
     )
     loss = {"behaviour": ", distilled from the original", None: " on the labels"}[step["preserve"]]
     rounds = f"in {step['rounds']} rounds" if step["rounds"] > 1 else "at once"
-    return f"{removed} removed {rounds}, {trained}{loss if any(step['epochs']) else ''}"
+    return f"{removed} removed{of_all} {rounds}, {trained}{loss if any(step['epochs']) else ''}"
+
+
+def _spares(step: dict[str, Any]) -> bool:
+    """Whether some weights could not go; a step of an older version does not say."""
+    return step["how"] == "weights" and step.get("among", 0) < step.get("of", 0)
+
+
+def _weights(step: dict[str, Any]) -> str:
+    if not _spares(step):
+        return "weights"
+    return f"{step['among']:,} weights {'that may go' if step.get('protect') else 'outside embeddings'}"
 
 
 def _channels(step: dict[str, Any]) -> str:

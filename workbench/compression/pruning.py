@@ -54,8 +54,10 @@ def prune(
     model
         A network; it is not touched.
     amount
-        Fraction of all weights to remove, in (0, 1). With ``how="channels"`` the uniform ratio of channels
-        that comes nearest to it.
+        Fraction to remove, in (0, 1), of the weights that may go: those of embeddings and of what is protected
+        stay and are not counted, so that much less of all may leave a small network of texts; the step says how
+        many there are (``among``, ``of``). With ``how="channels"`` the uniform ratio of channels that comes
+        nearest to this fraction of all layers' weights.
     how
         "weights" or "channels".
     channels
@@ -110,6 +112,8 @@ def prune(
         step["narrowed"] = _feed_forward(model, amount, example, protect)
     if how == "channels" and channels is None:
         step["channels"] = _ratio_for(model, amount, example, protect)
+    if how == "weights":
+        step |= _counts(model, protect)
     net = copy.deepcopy(model).eval()
     for round in range(rounds):
         net, hold = _cut(net, model, step, round, example)
@@ -241,6 +245,12 @@ def _unprotected(net: nn.Module, protect: Iterable[str]) -> dict[str, torch.Tens
         raise BadInput("No layer is left to remove anything from", "a layer that is not protected",
                        "Shorten protect; the outputs of the last layer stay in any case")  # fmt: skip
     return found
+
+
+def _counts(model: nn.Module, protect: Iterable[str]) -> dict[str, int]:
+    """Return how many weights may go, and of how many: all but biases and norms."""
+    among = sum(w.numel() for w in _unprotected(model, protect).values())
+    return {"among": among, "of": sum(w.numel() for w in model.parameters() if w.ndim > 1)}
 
 
 def _zeroing(masks: dict[str, torch.Tensor]) -> Callable[[nn.Module], None]:

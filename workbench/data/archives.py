@@ -28,12 +28,13 @@ def from_npz(
     licence: str = "not stated",
     source: str | None = None,
 ) -> Data:
-    """Make ``Data`` of an ``.npz`` file in MedMNIST's layout (Yang et al. 2023); its splits are kept.
+    """Make ``Data`` of an ``.npz`` file in MedMNIST's layout (Yang et al. 2023); its splits are kept, shuffled within.
 
     The file holds ``train_images``, ``train_labels`` and the like for ``val`` and ``test``: bytes of
     ``(n, row, column)`` or ``(n, row, column, 3)``, and a class number a row, ``(n, 1)`` or ``(n,)``. Equal
-    images share a cluster; those that stand in two splits are counted in a warning. Nothing in the file is
-    executed.
+    images share a cluster; those that stand in two splits are counted in a warning. Files are often sorted by
+    class, so each split's rows are shuffled; ``row_ids`` count the file's rows, train's first, then val's and
+    test's. Nothing in the file is executed.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def from_npz(
     name
         What the data set is called on pages; by default the file's name.
     seed
-        Of the split, where the file has no ``val`` or no ``test``.
+        Of the shuffling, and of the split where the file has no ``val`` or no ``test``.
     licence, source
         Said on every page; the source is by default the file's name.
 
@@ -233,4 +234,6 @@ def _positions(
         remarks.warn(
             f"Equal images stand in two splits ({len(pairs):,} of them), first {places[0]} and {places[1]}. Results on them are too good."
         )
-    return clusters, dealing.completed(given, y, clusters, seed, names, remarks)
+    rng = np.random.default_rng(seed)
+    shuffled = {part: rng.permutation(rows) for part, rows in given.items()}
+    return clusters, dealing.completed(shuffled, y, clusters, seed, names, remarks)

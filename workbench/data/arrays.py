@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..errors import BadInput
-from .columns import encoder, numeric
+from .columns import encoder, filled, numeric
 from .dealing import kept_whole, numbered, stratified
 from .kinds import KINDS
 from .records import Data, Split
+from .remarks import Remarks
 from .tokenizer import Tokenizer
 
 _READABLE = {
@@ -62,7 +63,8 @@ def from_arrays(
         Of columns and classes; numbered when left out, or those of the data frame.
     splits
         Positions of the rows of "train", "valid" and "test"; by default 70, 10 and 20 % of them,
-        stratified by class. Rows of one cluster always stay in one split.
+        stratified by class. Rows of one cluster always stay in one split. Given rows keep their order, and
+        ``compare`` takes the first rows of test: shuffle them if they are sorted by class.
     clusters
         Rows that belong together (one patient, one writer), ``(n,)``; intervals resample clusters.
     evidence
@@ -88,7 +90,8 @@ def from_arrays(
         )
     clusters = np.arange(len(rows)) if clusters is None else numbered(clusters, len(rows))
     positions = stratified(y, clusters, seed) if splits is None else kept_whole(splits, clusters)
-    names, codec, x = _encoded(rows, kind, feature_names, positions["train"])
+    remarks = Remarks(name)
+    names, codec, x = _encoded(rows, kind, feature_names, positions["train"], remarks)
     mask = None if evidence is None else np.asarray(evidence, dtype=bool)
     if mask is not None and mask.shape != x.shape:
         raise BadInput(f"evidence has shape {mask.shape}", f"the shape of x, {x.shape}", "Give a mask a row")
@@ -98,7 +101,7 @@ def from_arrays(
         for part, at in positions.items()
     }  # fmt: skip
     return Data(name, kind, **parts, feature_names=names, class_names=class_names, licence=licence,
-                source=source, codec=codec)  # fmt: skip
+                source=source, codec=codec, notes=tuple(remarks.notes))  # fmt: skip
 
 
 def _rows(x) -> np.ndarray | pd.DataFrame:
@@ -117,7 +120,7 @@ def _rows(x) -> np.ndarray | pd.DataFrame:
 
 
 def _encoded(
-    rows: np.ndarray | pd.DataFrame, kind: str, names, train: np.ndarray
+    rows: np.ndarray | pd.DataFrame, kind: str, names, train: np.ndarray, remarks: Remarks
 ) -> tuple[tuple[str, ...], Any, np.ndarray]:
     """Return the names of the features, the codec that was learned from training rows, and ``x``."""
     if kind == "text":
@@ -126,7 +129,7 @@ def _encoded(
     if isinstance(rows, pd.DataFrame):
         frame = _checked(rows, names)
         columns = encoder(frame, train)
-        return columns.names, columns, columns.encoded(frame)
+        return columns.names, columns, columns.encoded(filled(frame, columns, remarks))
     names = _feature_names(names, kind, rows.shape[1])
     if kind == "table":
         columns = numeric(names, rows, train)

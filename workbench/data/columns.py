@@ -6,7 +6,8 @@ each, centred: zero is the training mean of everything, which is what stands for
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInput
+from .remarks import Remarks, counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,8 @@ class Column:
         A number's standard deviation over the training rows, 1 where it does not vary.
     has_missing
         Whether a number was missing in some training row: it then has an indicator for that.
+    native
+        What the categories were before they became words: "str", "bool" or "int".
     """
 
     name: str
@@ -48,6 +52,7 @@ class Column:
     means: tuple[float, ...] = (0.0,)
     deviation: float = 1.0
     has_missing: bool = False
+    native: str = "str"
 
     @property
     def what(self) -> str:
@@ -80,10 +85,18 @@ class Column:
         """Return values as people read them, from ``(n, width)``: the likeliest category, or the number."""
         if self.categories:
             shares = x + np.array(self.means)
-            words = np.array([*self.categories, OTHER], dtype=object)
+            words = np.array([*map(self._native, self.categories), OTHER], dtype=object)
             return words[np.where(shares.sum(1) < 0.5, len(self.categories), shares.argmax(1))]
-        numbers = (x[:, 0] * self.deviation + self.means[0]).astype(float)
+        # float32 holds seven digits: what lies behind them is no number of the data's, and would make 26 a 26.0000019
+        digits = 5 - math.floor(math.log10(self.deviation))
+        numbers = np.round(x[:, 0].astype(float) * self.deviation + self.means[0], digits)
         return np.where(x[:, 1] + self.means[1] > 0.5, np.nan, numbers) if self.has_missing else numbers
+
+    def _native(self, word: str) -> Any:
+        """Return a category as it was in the data: what a model that reads raw rows was fitted on."""
+        if word in (OTHER, MISSING) or self.native == "str":
+            return word
+        return word == "True" if self.native == "bool" else int(word)
 
     @property
     def width(self) -> int:
@@ -109,8 +122,7 @@ class Columns:
     kind = "table"
 
     @classmethod
-    def learned(cls, frame: pd.DataFrame, *, rare: float = 0.0, most: int | None = None,
-                gaps: Collection[str] = ()) -> Columns:  # fmt: skip
+    def learned(cls, frame: pd.DataFrame, *, rare: float = 0.0, most: int | None = None) -> Columns:
         """Return the codec of training rows: text and true/false columns as categories, the rest as numbers.
 
         Parameters
@@ -121,12 +133,8 @@ class Columns:
             Categories with a smaller share of the rows are put together as ``(other)``, where there are several.
         most
             How many categories are kept, the most frequent ones; the others are put together as well.
-        gaps
-            Columns of numbers in which values may be missing later on, though none is here.
         """
-        return cls(
-            tuple(_learned(str(name), frame[name], rare, most, name in gaps) for name in frame.columns)
-        )
+        return cls(tuple(_learned(str(name), frame[name], rare, most) for name in frame.columns))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -205,8 +213,31 @@ def numeric(names: Sequence[str], x: np.ndarray, train: np.ndarray) -> Columns:
 
 def encoder(frame: pd.DataFrame, train: np.ndarray) -> Columns:
     """Return the codec of a user's table, learned from its training rows; rare categories are put together."""
-    gaps = [str(name) for name in frame if frame[name].isna().any()]
-    return Columns.learned(frame.iloc[train], rare=RARE, most=MOST, gaps=gaps)
+    return Columns.learned(frame.iloc[train], rare=RARE, most=MOST)
+
+
+def filled(frame: pd.DataFrame, codec: Columns, remarks: Remarks) -> pd.DataFrame:
+    """Return a reader's table in which the training mean stands for numbers that no training row lacks.
+
+    An indicator for such a gap would never vary in training, and its untrained weights would move the answers.
+
+    Parameters
+    ----------
+    frame
+        All rows, with the columns of the codec.
+    codec
+        Learned from the training rows among them.
+    remarks
+        Where each filled column is named, as a warning and for ``data.notes``.
+    """
+    values: dict[str, np.ndarray] = {}
+    for column in codec.columns:
+        gone = frame[column.name].isna().to_numpy()
+        if gone.any() and not column.categories and not column.has_missing:
+            values[column.name] = np.where(gone, column.means[0], as_numbers(frame[column.name], column.name))
+            remarks.warn(f"Column {column.name!r} has no value in {counted(int(gone.sum()), 'row')}, but has one in every "
+                         "training row: the training mean was put there.")  # fmt: skip
+    return frame.assign(**values)
 
 
 def as_words(values: pd.Series) -> pd.Series:
@@ -232,20 +263,31 @@ def as_numbers(values: pd.Series, name: str) -> np.ndarray:
     return numbers
 
 
-def _learned(name: str, values: pd.Series, rare: float, most: int | None, gaps: bool) -> Column:
+def _learned(name: str, values: pd.Series, rare: float, most: int | None) -> Column:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     if not is_numeric_dtype(values) or is_bool_dtype(values):
         shares = _pooled(as_words(values).value_counts(normalize=True).to_dict(), rare, most)
-        return Column(name, tuple(shares), tuple(shares.values()))
+        return Column(name, tuple(shares), tuple(shares.values()), native=_native_of(values))
     numbers = as_numbers(values, name)
     gone = np.isnan(numbers)
     if gone.all():
         raise BadInput(f"Column {name!r} is empty in the training rows", "values", "Leave the column out")
     seen = numbers[~gone]
     deviation = float(seen.std()) if np.ptp(seen) > 0 else 1.0
-    means = (float(seen.mean()), *([float(gone.mean())] if gone.any() or gaps else []))
-    return Column(name, (), means, deviation, bool(gone.any() or gaps))
+    means = (float(seen.mean()), *([float(gone.mean())] if gone.any() else []))
+    return Column(name, (), means, deviation, bool(gone.any()))
+
+
+def _native_of(values: pd.Series) -> str:
+    """Return what a column of categories holds: true and false, whole numbers, or words."""
+    import pandas as pd
+
+    kinds = {type(value) for value in values.dropna().unique()}
+    if kinds and all(issubclass(kind, (bool, np.bool_)) for kind in kinds):
+        return "bool"
+    categorical = isinstance(values.dtype, pd.CategoricalDtype)
+    return "int" if categorical and all(issubclass(kind, (int, np.integer)) for kind in kinds) else "str"
 
 
 def _pooled(shares: dict[str, float], rare: float, most: int | None) -> dict[str, float]:

@@ -1,12 +1,12 @@
 """What stands in the data, before any model: copies, quarrels about labels, gaps, classes, lengths.
 
 Every function takes a ``Data``, computes, and returns a table or counts; :mod:`workbench.reporting.cards` puts
-them into words. What one feature alone tells of the class (``alone``, ``words``) comes from
-:mod:`workbench.data.telling`.
+them into words. What one feature alone tells of the class stands in :mod:`workbench.data.telling`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,12 @@ import pandas as pd
 
 from .columns import MISSING, Column
 from .records import Data, Split
-from .telling import alone as alone
-from .telling import majority as majority
-from .telling import table as table
-from .telling import words as words
+from .telling import table
 from .tokenizer import UNK
 
 WINDOW = 3  # words in a row that two near-copies have in common
 COMMON = 500  # a window that stands in more training texts is a phrase, not a trace of a copy
+BLOCK = 500  # held-out texts that are laid beside all training texts at once: boilerplate gives many pairs
 SNIPPET = 90  # letters of a text that are shown
 
 
@@ -94,7 +92,11 @@ def near(data: Data, alike: float = 0.7) -> pd.DataFrame:
     found = [pairs for name in ("valid", "test") if len(pairs := _nearest(data, name))]
     columns = ["split", "row", "training", "alike", "same class"]
     table = pd.concat(found) if found else pd.DataFrame(columns=columns)
-    return table[table["alike"] >= alike].sort_values("alike", ascending=False).reset_index(drop=True)
+    return (
+        table[table["alike"] >= alike]
+        .sort_values("alike", ascending=False, kind="stable")
+        .reset_index(drop=True)
+    )
 
 
 def missing(data: Data) -> pd.DataFrame:
@@ -160,11 +162,12 @@ def _rows(data: Data) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(input=pd.factorize(keys[:-1])[0])
 
 
-def _keys(split: Split) -> list[Any]:
+def _keys(split: Split) -> list[bytes]:
+    """Return a digest of each input: the inputs themselves may be large."""
     if split.texts is not None:
-        return [" ".join(text.lower().split()) for text in split.texts]
-    x = split.x + 0.0 if split.x.dtype.kind == "f" else split.x  # -0 is 0
-    return [row.tobytes() for row in np.ascontiguousarray(x)]
+        texts = (" ".join(text.lower().split()) for text in split.texts)
+        return [hashlib.sha256(text.encode(errors="surrogatepass")).digest() for text in texts]
+    return [hashlib.sha256((row + 0).tobytes()).digest() for row in split.x]  # -0 is 0
 
 
 def _shown(data: Data, row: Any) -> str:
@@ -248,14 +251,21 @@ def _nearest(data: Data, name: str) -> pd.DataFrame:
     )
     mine.data[:] = theirs.data[:] = 1  # a window that a text repeats counts once
     rare = (theirs.sum(0) <= COMMON).astype(float)
-    both = ((mine * rare) @ theirs.T).tocoo()
-    i, j = both.coords
-    either = mine.sum(1)[i] + theirs.sum(1)[j] - both.data
-    pairs = pd.DataFrame({"split": name, "i": i, "j": j, "alike": both.data / either})
-    best = pairs.sort_values("alike", ascending=False, kind="stable").drop_duplicates("i")
-    i, j = best["i"].to_numpy(), best["j"].to_numpy()
+    left, sizes, starts = mine.multiply(rare).tocsr(), mine.sum(1), range(0, max(1, len(held)), BLOCK)
+    blocks = [_best(left[at : at + BLOCK], sizes[at : at + BLOCK], theirs, at) for at in starts]
+    i, j, alike = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return pd.DataFrame({"split": name, "row": held.row_ids[i], "training": train.row_ids[j],
-                         "alike": best["alike"].to_numpy(), "same class": held.y[i] == train.y[j]})  # fmt: skip
+                         "alike": alike, "same class": held.y[i] == train.y[j]})  # fmt: skip
+
+
+def _best(mine: Any, sizes: np.ndarray, theirs: Any, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the texts of a block that share a window with training, the most alike training text, and how alike."""
+    both = (mine @ theirs.T).tocoo()
+    i, j = both.coords
+    alike = both.data / (sizes[i] + theirs.sum(1)[j] - both.data)
+    order = np.lexsort((-alike, i))
+    own, first = np.unique(i[order], return_index=True)
+    return own + start, j[order[first]], alike[order[first]]
 
 
 def _windows(data: Data, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

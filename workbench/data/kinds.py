@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HIDDEN = 0.3  # share of the parts that a masked input lacks
+SWAPPED = 0.1  # share of the columns or words of a noisy input that come from elsewhere
+NOISE = 0.3  # deviation of a noisy image's noise, in ranges of the image
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -46,12 +50,12 @@ KINDS = {
     for kind in (
         Kind("image", "images", "region", "regions", "occlusion", ("integrated_gradients", "grad_cam"),
              "hiding each part of the input changes its answer", "red",
-             "a baseline of zero", "noise of 0.3 of their range"),
+             "a baseline of zero", f"noise of {NOISE:g} of their range"),
         Kind("table", "rows", "column", "columns", "feature_ablation", ("integrated_gradients",),
              "hiding each column changes its answer", "what lies right of zero",
-             "the training mean", "a tenth of the columns taken from other rows"),
+             "the training mean", f"{SWAPPED:.0%} of the columns, at least one, taken from other rows"),
         Kind("text", "texts", "word", "words", "feature_ablation", ("integrated_gradients", "attention"),
              "hiding each word changes its answer", "red",
-             "padding", "a tenth of the words exchanged"),
+             "padding", f"{SWAPPED:.0%} of the words, at least one, exchanged"),
     )
 }  # fmt: skip

@@ -59,7 +59,11 @@ class Split:
 
     @property
     def raw(self) -> Any:
-        """The rows as they were: texts, a data frame of the original columns, or for images ``x`` itself."""
+        """The rows in the form they were given in: texts as they were, tables as the codec gives them back, images as ``x``.
+
+        A data frame of the original columns then has numbers as floats (also whole ones) with the seven digits of
+        float32, and rare categories as ``(other)``.
+        """
         if self.texts is not None:
             return list(self.texts)
         return self.x if self.codec is None else self.codec.decoded(self.x)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import UnknownName, unknown
 from . import dealing, labels
-from .columns import MOST, OTHER, RARE, encoder
+from .columns import MOST, OTHER, RARE, encoder, filled
 from .inference import Found, Judge, left_out
 from .layout import MISSING_WORDS
 from .records import Data, Split
@@ -174,7 +174,7 @@ def _told(found: dict[str, Found], judge: Judge) -> None:
     if gaps := {name: n for name, n in gaps.items() if n}:
         worst = max(gaps, key=lambda name: gaps[name])
         remarks.note(f"{counted(len(gaps), 'column')} with missing values, most in {worst!r} ({counted(gaps[worst], 'row')}): a missing "
-                     "number became the training mean and an indicator, a missing word a category.")  # fmt: skip
+                     "number became the training mean, with an indicator where training rows lack some; a missing word a category.")  # fmt: skip
 
 
 def _clusters(frame: pd.DataFrame, column: str | None, features: pd.DataFrame, y: np.ndarray, lines: np.ndarray,
@@ -207,7 +207,7 @@ def _data(features: pd.DataFrame, found: labels.Labels, clusters: np.ndarray, se
     if pooled := [c.name for c in codec.columns if OTHER in c.categories]:
         remarks.note(f"Rare categories (under {RARE:.0%} of the training rows, or beyond the {MOST} most frequent) of {several(pooled)} "
                      f"were put together as {OTHER!r}.")  # fmt: skip
-    x = codec.encoded(features)
+    x = codec.encoded(filled(features, codec, remarks))
     parts: dict[str, Any] = {
         part: Split(x[at], found.y[at], found.kept[at], clusters[at]) for part, at in positions.items()
     }

@@ -36,29 +36,34 @@ class Advantage:
         Of the model.
     rows
         ``{model: {"accuracy", "low", "high", "auc", "auc low", "auc high"}}``; the model itself comes first.
-    rival
-        The glass box of the highest accuracy.
+    rival, ranker
+        The glass boxes of the highest accuracy, and of the largest area under the curve.
     accuracy, auc
-        The model minus its rival, with 95 % intervals; fractions.
+        The model minus the rival in accuracy, and minus the ranker in area, with 95 % intervals; fractions.
     """
 
     name: str
     rows: dict[str, dict[str, float]]
     rival: str
+    ranker: str
     accuracy: Interval
     auc: Interval
 
     @property
     def sentence(self) -> str:
         """What may be said, in one sentence with its numbers and margins."""
-        numbers = (
-            f"accuracy {100 * self.accuracy.value:+.1f} points (95 % {100 * self.accuracy.low:+.1f} to {100 * self.accuracy.high:+.1f}), "
-            f"area under the curve {self.auc.value:+.3f} ({self.auc.low:+.3f} to {self.auc.high:+.3f})"
+        points = [f"{100 * part:+.1f}" for part in self.accuracy[:3]]
+        area = f"area under the curve {self.auc.value:+.3f} ({self.auc.low:+.3f} to {self.auc.high:+.3f})"
+        rest = f"against {self.rival}, " if self.rival != self.ranker else ""
+        return (
+            f"{self._claim()}: accuracy {points[0]} points (95 % {points[1]} to {points[2]}) {rest}{'and ' * (not rest)}"
+            f"{area} against {self.ranker}, the best glass {'boxes' if rest else 'box'} in these."
         )
-        return f"{self._claim()}: {numbers} against {self.rival}, the better glass box."
 
     def _claim(self) -> str:
         name = f"The {self.name}"
+        if self.accuracy.low > 0 and self.auc.high < 0:
+            return f"{name} answers better and ranks worse than a model that can be read"
         if self.accuracy.low > 0:
             return f"{name} is better than a model that can be read"
         if self.auc.low > 0 and self.accuracy.low > -MARGIN_ACCURACY:
@@ -77,7 +82,7 @@ class Advantage:
 
     def plain(self) -> dict[str, Any]:
         """Return the record as JSON can hold it."""
-        return {"name": self.name, "rows": self.rows, "rival": self.rival,
+        return {"name": self.name, "rows": self.rows, "rival": self.rival, "ranker": self.ranker,
                 "accuracy": list(self.accuracy[:3]), "auc": list(self.auc[:3])}  # fmt: skip
 
     @classmethod
@@ -87,6 +92,7 @@ class Advantage:
             plain["name"],
             plain["rows"],
             plain["rival"],
+            plain["ranker"],
             Interval(*plain["accuracy"]),
             Interval(*plain["auc"]),
         )
@@ -120,8 +126,9 @@ def advantage(name: str, model: Any, glass: Mapping[str, Any], test: Split) -> A
     areas = {n: _areas(z, test) for n, z in scores.items()}
     rows = {n: _row(hits[n], areas[n], test) for n in scores}
     rival = max(glass, key=lambda n: rows[n]["accuracy"])
+    ranker = max(glass, key=lambda n: rows[n]["auc"])
     change = accuracy_difference(hits[rival], hits[name], test.clusters)
-    return Advantage(name, rows, rival, change, _interval(areas[name] - areas[rival]))
+    return Advantage(name, rows, rival, ranker, change, _interval(areas[name] - areas[ranker]))
 
 
 def _row(hits: np.ndarray, areas: np.ndarray, test: Split) -> dict[str, float]:

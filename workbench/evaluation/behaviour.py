@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..data.kinds import HIDDEN
 from ..explanation.score import class_scores
 from ..explanation.space import Space
 from ..state import generator
 
-HIDDEN = 0.3  # share of patches, columns or words
 CONDITIONS = ("clean", "masked", "noisy")
 
 

@@ -149,7 +149,7 @@ def compare(
 
 
 def _sizes(cast: Cast, rows: Split, data: Data) -> dict[str, Any]:
-    return {"n": len(rows), "n_test": len(data.test), "references": len(cast.references), "sham": cast.sham is not None,
+    return {"n": len(rows), "n_test": len(data.test), "n_train": len(data.train), "references": len(cast.references), "sham": cast.sham is not None,
             "data": data.name, "class_names": list(data.class_names),
             "kind": data.kind, "noun": "digits" if data.name == "mnist" else data.wording.noun,
             "conditions": list(CONDITIONS)}  # fmt: skip
@@ -233,6 +233,12 @@ def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, d
             if isinstance(asked, Mapping)
             else {name: {k: v for k, v in OPTIONS.get(name, {}).items() if k != "n_steps"} for name in asked}
         )
+        if views := [name for name in options if look_up(name).scope == "global"]:
+            raise BadInput(
+                f"{views[0]} explains a model, not rows",
+                "methods with a map a row",
+                "Choose among wb.methods()",
+            )
         for model in models:
             for name in options:
                 require(look_up(name), model, data.kind)

@@ -15,6 +15,11 @@ from .judging import metric
 def sparseness(score: Any, inputs: Any, values: np.ndarray) -> np.ndarray:
     """Return the Gini index of the absolute values (Chalasani et al. 2020); NaN for a map of zeros."""
     sizes = np.sort(np.abs(values).reshape(len(values), -1).astype(float), axis=1)
-    n, total = sizes.shape[1], sizes.sum(1)
-    weights = 2 * np.arange(1, n + 1) - n - 1
-    return np.divide(sizes @ weights, n * total, out=np.full(len(sizes), np.nan), where=total > 0)
+    fixed = getattr(inputs, "fixed", None)
+    hidden = np.zeros(len(sizes), dtype=int) if fixed is None else fixed.flatten(1).sum(1).numpy(force=True)
+    n, total = (sizes.shape[1] - hidden)[:, None], sizes.sum(1)
+    place = np.maximum(
+        np.arange(1, sizes.shape[1] + 1) - hidden[:, None], 0
+    )  # what is never hidden has 0 and comes first
+    shares = (sizes * (2 * place - n - 1)).sum(1)
+    return np.divide(shares, n[:, 0] * total, out=np.full(len(sizes), np.nan), where=total > 0)

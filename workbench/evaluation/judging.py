@@ -138,7 +138,7 @@ def evaluate(
     chosen = [_look_up(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
     with untouched(unwrap(model)) as lent, seeded(seed):
         output = "raw" if e.settings["output"] == "raw" else "probability"
-        codec = e.codec if reads_raw(lent, e.codec) else None
+        codec = e.codec if reads_raw(lent, e.codec) or e.settings.get("raw") else None
         score = Score(lent, output, forward_kwargs=e.settings.get("forward_kwargs"), codec=codec)
         x = torch.tensor(e.inputs, device=score.device)
         score.aim(x, e.target)

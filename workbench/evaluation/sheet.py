@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import html
-from ..data.kinds import KINDS
+from ..data.kinds import HIDDEN, KINDS
 from ..plotting import canvas, comparisons
 from .comparison import Comparison
 from .intervals import Interval, bootstrap_mean
@@ -116,7 +116,7 @@ def limits(comparison: Comparison) -> html.Markup:
 def _conditions(comparison: Comparison) -> list[str]:
     kind = KINDS[comparison.facts["kind"]]
     return [
-        f"Masked {kind.noun} have 30 % of their {kind.parts} hidden; noisy ones {kind.noise}. Other changes of the input are not covered."
+        f"Masked {kind.noun} have {HIDDEN:.0%} of their {kind.parts} hidden; noisy ones {kind.noise}. Other changes of the input are not covered."
     ]
 
 
@@ -239,7 +239,9 @@ def _merits(c: Comparison) -> list[dict[str, Any]]:
             model: sign * (np.asarray(scores[metric][0]) - np.asarray(scores[metric][1]))
             for model, scores in c.merit.items()
         }
-        change = bootstrap_mean(gains["compressed"] - gains["original"])
+        change = bootstrap_mean(
+            gains["compressed"] - gains["original"], c.rows["clusters"][: len(gains["original"])]
+        )
         rows.append(_line(f"{metric}, gain over the best floor", f"{gains['original'].mean():+.3f}",
                           f"{gains['sham'].mean():+.3f}" if "sham" in gains else "-", f"{gains['compressed'].mean():+.3f}", "",
                           f"{change.low:+.3f} to {change.high:+.3f}", _gain(gains, change)))  # fmt: skip
@@ -270,7 +272,7 @@ def _methods(c: Comparison) -> list[str]:
         f"signed maps); answers were counted on all {c.facts['n_test']:,}. Original: the method's own noise.",
         f"Margins, fixed before: similarity at least {short(c.primary.margin)} ({_rule(c)}); answers kept at least the "
         "references' mean less one point.",
-        f"Gain over the best floor: on the first {len(c.merit['original']['deletion'][0])} rows, against orders that know the input and not the model (at random "
+        f"Gain over the best floor: on the first {len(c.merit['original']['deletion'][0])} rows, against orders that know the input and its answer, and not the model (at random "
         "inside the input, by what stands out in it, by the mean of the class) and the same method on a randomized model.",
     ]
     if c.facts["report"]:
@@ -309,11 +311,12 @@ def _by_fate(c: Comparison) -> list[dict[str, Any]]:
         "answer changed, now wrong": (before != after) & (after != y),
         "answer changed, now right": (before != after) & (after == y),
     }
-    return [_fate(name, alike[rows]) for name, rows in fates.items() if rows.any()]
+    clusters = c.rows["clusters"][: c.n]
+    return [_fate(name, alike[rows], clusters[rows]) for name, rows in fates.items() if rows.any()]
 
 
-def _fate(name: str, alike: np.ndarray) -> dict[str, Any]:
-    interval = bootstrap_mean(alike)
+def _fate(name: str, alike: np.ndarray, clusters: np.ndarray) -> dict[str, Any]:
+    interval = bootstrap_mean(alike, clusters)
     between = f"{short(interval.low)} to {short(interval.high)}" if np.isfinite(interval.low) else "too few"
     return {
         "what became of the answer": name,

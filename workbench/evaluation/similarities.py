@@ -216,12 +216,28 @@ def similarity(a: Any, b: Any, *, metrics: Sequence[str] = ("cosine", "topk_iou"
         raise BadInput(f"a has the shape {maps.shape} and b {others.shape}", "two maps of the same inputs",
                        "Explain the same inputs, with the same features")  # fmt: skip
     x, y = _flat(maps), _flat(others)
-    columns = {s.name: _column(s, x, y) for s in chosen}
+    columns = {s.name: _by_length(s, x, y, _lengths(a, x)) for s in chosen}
     return Scores(columns, {**_doubts(a, b), **_counted(_is_zero(x) | _is_zero(y))})
 
 
-def _column(known: Similarity, x: np.ndarray, y: np.ndarray) -> Column:
-    return Column(known.compute(x, y), known.direction, "similarity", known.chance(x.shape[1]))
+def _lengths(e: Any, x: np.ndarray) -> np.ndarray:
+    """Return how many features each input has: padding is none."""
+    padding = getattr(e, "padding", None)
+    return np.full(len(x), x.shape[1]) if padding is None else (~padding).sum(1)
+
+
+def _by_length(known: Similarity, x: np.ndarray, y: np.ndarray, lengths: np.ndarray) -> Column:
+    """Compare inputs of one length at a time, the strongest first: what is cut off is padding, whose values are 0."""
+    scores, chances = np.empty(len(x)), np.empty(len(x))
+    for n in np.unique(lengths):
+        rows, size = lengths == n, max(1, int(n))
+        at = np.argsort(-(np.abs(x[rows]) + np.abs(y[rows])), axis=1, kind="stable")[:, :size]
+        mine, theirs = (
+            (x[rows], y[rows]) if n == x.shape[1] else (np.take_along_axis(v[rows], at, 1) for v in (x, y))
+        )
+        scores[rows], chances[rows] = known.compute(mine, theirs), known.chance(size)
+    floor = chances[0] if len({*chances.tolist()}) == 1 else chances.mean()
+    return Column(scores, known.direction, "similarity", float(floor))
 
 
 def zero_maps(a: Any, b: Any) -> np.ndarray:

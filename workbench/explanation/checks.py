@@ -35,6 +35,7 @@ from .registry import Method
 from .score import Score
 
 GAP, UNKNOWN = 0.05, 0.1
+SMALL = 1e-4  # a smaller difference of outputs is held for rounding
 
 
 def of_model(model: Any) -> dict[str, str]:
@@ -104,7 +105,7 @@ def of_values(values: np.ndarray, delta: np.ndarray | None, difference: np.ndarr
     if still := int((np.ptp(np.nan_to_num(flat), axis=1) == 0).sum()):
         flags["constant map"] = f"In {still} of {n} rows all values are equal."
     if delta is not None and difference is not None:
-        relative = np.abs(delta) / np.maximum(np.abs(difference), 1e-6)
+        relative = np.abs(delta) / np.maximum(np.abs(difference), SMALL)
         if wide := int((relative > GAP).sum()):
             flags["gap"] = (
                 f"In {wide} of {n} rows the values miss the output's difference by more than {GAP:.0%} "

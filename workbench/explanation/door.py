@@ -29,6 +29,8 @@ SAID = (
     "estimand",
 )  # what a method may say of its result instead of the record's usual words
 NOISE = {"n_samples": 50, "stdev": 0.1}
+# What a model's own code may raise.
+MODEL_ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError)
 # What torch says where a model, such as a wrapper around numpy, breaks the chain of gradients.
 NO_GRADIENT = ("does not require grad", "appears to not have been used in the graph")
 
@@ -196,6 +198,8 @@ def _explain_rows(
     if words.tokens and "gradient" in entry.needs:
         score, space = _embedded(score, words)
     output = _aimed(score, space, target)
+    if given.texts is not None and score.codec is not None:
+        score.hold_against(given.texts, words.x)
     base = score.of_absent(marginal=space.background is not None)
     values, facts = _call(entry, score, space, common, options)
     if given.calls_raw(model):
@@ -214,17 +218,21 @@ def _explain_rows(
 
 def _space(given: Given, x: torch.Tensor, common: dict) -> Space:
     arrays = {name: common.get(name) for name in ("baselines", "background", "feature_mask")}
-    return Space(x, **arrays, codec=given.codec, labels=given.y)
+    return Space(x, **arrays, codec=given.codec, labels=given.y, clusters=given.clusters)
 
 
 def _embedded(score: Score, words: Space) -> tuple[Score, Space]:
     """Move to the embeddings, where a text model has gradients."""
     try:
         inner, embed = score.embedded(words.x)
+        score.flags["baseline"] = (
+            "At the embedding a hidden word is a vector of padding that the model still reads; methods that hide words "
+            "take them away: base values differ."
+        )
         return inner, words.embedded(embed)
     except WorkbenchError:
         raise
-    except (RuntimeError, TypeError, ValueError, LookupError) as problem:
+    except MODEL_ERRORS as problem:
         raise _failed(words, problem) from problem
 
 
@@ -302,10 +310,11 @@ def _aimed(score: Score, space: Space, target: Any) -> torch.Tensor:
         return score.aim(space.x, target, space.absent)
     except WorkbenchError:
         raise
-    except (RuntimeError, TypeError, ValueError, LookupError) as problem:
+    except MODEL_ERRORS as problem:
         raise _failed(space, problem) from problem
 
 
 def _failed(space: Space, problem: Exception) -> BadInput:
     return BadInput(f"The model failed on inputs of shape {tuple(space.x.shape)} ({problem})",
-                    "inputs that its forward takes", "Check the shape, or pass forward_kwargs=")  # fmt: skip
+                    "inputs that it takes",
+                    "Check the shape, pass forward_kwargs=, or give a callable on frames its raw rows, data.test.raw")  # fmt: skip

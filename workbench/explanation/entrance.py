@@ -48,6 +48,8 @@ class Given:
     shape: tuple[int, ...] | None = None
     background: Any = None
     flags: dict[str, str] = field(default_factory=dict)
+    clusters: np.ndarray | None = None
+    texts: list[str] | None = None
 
     def reads(self, model: Any) -> Any:
         """Return the codec if the model reads raw rows."""
@@ -93,9 +95,22 @@ def given(inputs: Any, model: Any, data: Data | None, background: Any) -> Given:
     background = _encoded_background(background, codec)
     if inputs is None:
         return Given(None, "weights", codec, shape=shape, background=background)
+    if isinstance(inputs, Split) and inputs.texts is not None and reads_raw(model, codec):
+        made = _of_texts(list(inputs.texts), model, None, background, shape)
+        return replace(made, y=inputs.y, row_ids=inputs.row_ids, clusters=inputs.clusters)
     if isinstance(inputs, Split):
         kind = codec.kind if codec is not None else "image" if inputs.x.ndim == 4 else "table"
-        return Given(inputs.x, kind, codec, False, inputs.y, inputs.row_ids, shape, background)
+        return Given(
+            inputs.x,
+            kind,
+            codec,
+            False,
+            inputs.y,
+            inputs.row_ids,
+            shape,
+            background,
+            clusters=inputs.clusters,
+        )
     array = inputs.detach().cpu().numpy() if isinstance(inputs, torch.Tensor) else np.asarray(inputs)
     kind = _told(array, model, codec)
     codec = codec if codec is not None and codec.kind == kind else NUMBERS if kind == "text" else None
@@ -109,15 +124,28 @@ def _of_frame(frame: Any, codec: Any, background: Any, shape: Any) -> Given:
     if codec is None and not _is_frame(background) and not all(t.kind in "fiu" for t in frame.dtypes):
         raise BadInput("Rows with words were given without data", "data=, or background= with rows of the same columns",
                        "Pass data=, so that the columns' means and categories are known")  # fmt: skip
+    if codec is not None and codec.kind == "text":
+        raise BadInput(
+            "A data frame was given with data of texts", "texts", "Pass its column of texts: frame['text']"
+        )
+    flags = {}
+    if codec is None and background is None:
+        flags["raw baseline"] = (
+            "The rows came without data: an absent column is 0 in its own unit, unless baselines= says otherwise."
+        )
     codec = codec or (Columns.learned(background) if _is_frame(background) else _as_they_are(frame))
     background = _encoded_background(background, codec)
-    return Given(
-        codec.encoded(frame), codec.kind, codec, True, None, np.arange(len(frame)), shape, background
-    )
+    rows = np.arange(len(frame))
+    return Given(codec.encoded(frame), codec.kind, codec, True, None, rows, shape, background, flags)
 
 
 def _as_they_are(frame: Any) -> Columns:
-    return Columns(tuple(Column(str(name)) for name in frame.columns))
+    gaps = {str(name): bool(frame[name].isna().any()) for name in frame.columns}
+    return Columns(
+        tuple(
+            Column(name, means=(0.0, 0.0) if gap else (0.0,), has_missing=gap) for name, gap in gaps.items()
+        )
+    )
 
 
 def _of_texts(texts: list[str], model: Any, codec: Any, background: Any, shape: Any) -> Given:
@@ -125,6 +153,9 @@ def _of_texts(texts: list[str], model: Any, codec: Any, background: Any, shape: 
     if isinstance(model, torch.nn.Module) and codec is None:
         raise BadInput("Texts were given without data", "data=, whose tokenizer the network was trained with",
                        "Pass data=")  # fmt: skip
+    if isinstance(model, torch.nn.Module) and codec.kind != "text":
+        raise BadInput(f"Texts were given with data of kind {codec.kind!r}", "data whose rows are texts",
+                       "Pass the data that the network was trained with")  # fmt: skip
     flags = {}
     if not isinstance(model, torch.nn.Module):
         codec = Tokenizer.of(texts)
@@ -134,9 +165,8 @@ def _of_texts(texts: list[str], model: Any, codec: Any, background: Any, shape: 
             flags["cut off"] = (
                 f"{cut} of {len(texts)} texts are longer than {codec.length} tokens: the rest was not read."
             )
-    return Given(
-        codec.encoded(texts), "text", codec, True, None, np.arange(len(texts)), shape, background, flags
-    )
+    rows, own = np.arange(len(texts)), None if isinstance(model, torch.nn.Module) else texts
+    return Given(codec.encoded(texts), "text", codec, True, None, rows, shape, background, flags, texts=own)
 
 
 def _encoded_background(background: Any, codec: Any) -> Any:
@@ -155,9 +185,14 @@ def _is_frame(rows: Any) -> bool:
 def _is_texts(rows: Any) -> bool:
     if isinstance(rows, str):
         raise BadInput("inputs is one string", "a list of texts", "Put it into a list: [text]")
-    if isinstance(rows, np.ndarray):
-        return rows.dtype.kind in "UO" and rows.ndim == 1
-    return isinstance(rows, Sequence) and len(rows) > 0 and all(isinstance(text, str) for text in rows)
+    if not isinstance(rows, Sequence) and not (getattr(rows, "ndim", 0) == 1 and hasattr(rows, "tolist")):
+        return False
+    found = list(rows) if isinstance(rows, Sequence) or rows.dtype.kind not in "fiub" else []
+    words = [isinstance(text, str) for text in found]
+    if any(words) and not all(words):
+        at = words.index(False)
+        raise BadInput(f"Text {at} is {found[at]!r}", "a string in every row", "Fill or drop it")
+    return len(words) > 0 and all(words)
 
 
 def _told(array: np.ndarray, model: Any, codec: Any) -> str:
@@ -179,7 +214,17 @@ def _check_type(array: np.ndarray, kind: str) -> None:
     if kind == "text" and array.dtype.kind not in "iu":
         raise BadInput(f"inputs has type {array.dtype}", "token numbers (integers), or texts", "Encode them")
     if kind != "text" and array.dtype.kind != "f":
-        raise BadInput(f"inputs has type {array.dtype}", "floats", "Convert them; divide pixels by 255")
+        whole = array.dtype.kind in "iub"
+        todo = (
+            "Convert them; divide pixels by 255"
+            if whole
+            else "Convert them; one row of a frame is frame.iloc[[0]]"
+        )
+        raise BadInput(
+            f"inputs has type {array.dtype}",
+            "floats, a data frame, a Split such as data.test[:5], or texts",
+            todo,
+        )
 
 
 def _check_shape(array: np.ndarray, shape: tuple[int, ...] | None) -> None:

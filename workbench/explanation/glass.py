@@ -11,7 +11,7 @@ import torch
 
 from ..errors import BadInput
 from .registry import ABSENCE, method
-from .rules import Question, is_so, path, questions, spoken
+from .rules import Question, is_so, paths, questions, spoken
 from .score import OUTPUTS, SMALLEST, Score, last_step
 from .space import Space
 
@@ -69,16 +69,18 @@ def decision_path(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
     """
     glass, rows = last_step(score.model), _reaching(score, inputs)
     asked, tree = _asked(score, inputs), glass.tree_
-    paths = [path(tree, int(leaf)) for leaf in glass.apply(rows)]
-    worth, held = _of_nodes(score, glass), _holders(score, inputs, asked)
+    leaves = [int(leaf) for leaf in glass.apply(rows)]
+    known = paths(tree, leaves)
+    rules = {leaf: spoken(steps, asked) for leaf, steps in known.items()}
+    (worth, at), held = _of_nodes(score, glass), _holders(score, inputs, asked)
     values = np.zeros((inputs.n, prod(inputs.features)))
     elsewhere = np.zeros(inputs.n)
-    for i, steps in enumerate(paths):
-        for step in steps:
-            change, places = worth[i, step.after] - worth[i, step.before], held(i, step.number)
+    for i, leaf in enumerate(leaves):
+        for step in known[leaf]:
+            change, places = worth[at[i], step.after] - worth[at[i], step.before], held(i, step.number)
             values[i, places] += change / max(1, len(places))
             elsewhere[i] += 0 if places else change
-    facts = {"rules": [spoken(steps, asked) for steps in paths], "root": worth[:, 0].tolist()}
+    facts = {"rules": [rules[leaf] for leaf in leaves], "root": worth[at, 0].tolist()}
     facts |= {"absent_words": elsewhere.tolist()} if inputs.tokens else {}
     return torch.as_tensor(values, dtype=torch.float32).view(inputs.n, *inputs.features), facts
 
@@ -91,16 +93,18 @@ def _reaching(score: Score, inputs: Space) -> Any:
     return model[:-1].transform(raw) if len(getattr(model, "steps", ())) > 1 else raw
 
 
-def _of_nodes(score: Score, glass: Any) -> np.ndarray:
-    """Return the explained scalar at every node of the tree, for each row's class, ``(n, node)``."""
+def _of_nodes(score: Score, glass: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the explained scalar at every node, ``(kind, node)``, for each kind of row, and each row's kind.
+
+    Rows of one kind are explained for the same class and against the same rival.
+    """
     values = glass.tree_.value[:, 0]
     if hasattr(glass, "predict_proba"):
         values = np.log(np.clip(values / values.sum(1, keepdims=True), SMALLEST, 1))
     z, output = torch.as_tensor(values, dtype=torch.float64), OUTPUTS[score.output]
-    each = [
-        output(z, t.expand(len(z)), r.expand(len(z))) for t, r in zip(score.target, score.rival, strict=True)
-    ]
-    return torch.stack(each).numpy()
+    kinds, at = torch.unique(torch.stack([score.target, score.rival], 1), dim=0, return_inverse=True)
+    each = [output(z, t.expand(len(z)), r.expand(len(z))) for t, r in kinds]
+    return torch.stack(each).numpy(), at.numpy()
 
 
 def _asked(score: Score, inputs: Space) -> list[Question]:

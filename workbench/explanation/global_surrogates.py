@@ -10,7 +10,7 @@ import torch
 from ..errors import BadInput
 from ..state import generator
 from .registry import ABSENCE, method
-from .rules import LEAF, Question, contains, path, questions, spoken
+from .rules import LEAF, Question, contains, paths, questions, spoken
 from .score import Score
 from .space import Space
 
@@ -30,25 +30,51 @@ def surrogate_tree(
 
     Craven and Shavlik 1996. The tree is fitted to 70 % of the rows; ``settings["fidelity"]`` is the share of
     the others where it answers like the model, with a 95 % interval (Wilson) in "fidelity_low" and
-    "fidelity_high", beside "floor", the share that the most frequent answer alone would get.
+    "fidelity_high", beside "floor", the share that the most frequent answer alone would get. Rows of one
+    cluster are held out together, and the interval heeds how alike they are.
     ``settings["rules"]`` has a line a leaf. Questions are about columns in their own units, whether a
     category is there, whether a text contains a word, or how bright a pixel is.
     """
     from sklearn.tree import DecisionTreeClassifier
 
-    if inputs.n < FEWEST:
-        raise BadInput(f"There are {inputs.n} rows", f"at least {FEWEST}, as some are held out", "Pass more")
+    together, count = _together(inputs)
     answers, (x, asked, names) = _answers(score, inputs), _asked(inputs)
-    order = torch.randperm(inputs.n, generator=generator(seed)).numpy()
-    fitted, held = np.split(order, [int(FITTED * inputs.n)])
+    fitted, held = _held_out(together, count, seed)
     tree = DecisionTreeClassifier(max_depth=max_depth, random_state=seed % 2**32).fit(
         x[fitted], answers[fitted]
     )
     agrees = tree.predict(x[held]) == answers[held]
     floor = (np.bincount(answers[fitted]).argmax() == answers[held]).mean()
     values = _by_feature(tree.feature_importances_, asked, inputs, names)
-    facts = {"rules": _rules(tree, asked), **_fidelity(agrees), "floor": float(floor), "held_out": len(held)}
+    facts = {
+        "rules": _rules(tree, asked),
+        **_fidelity(agrees, together[held]),
+        "floor": float(floor),
+        "held_out": len(held),
+    }
+    facts |= {"held_out_clusters": len(np.unique(together[held]))} if count < inputs.n else {}
     return values, facts | ({"feature_names": names} if names else {})
+
+
+def _together(inputs: Space) -> tuple[np.ndarray, int]:
+    """Return the number of each row's cluster, from 0, and how many there are; without clusters rows are alone."""
+    found = np.arange(inputs.n) if inputs.clusters is None else np.asarray(inputs.clusters)
+    kinds, numbers = np.unique(found, return_inverse=True)
+    if len(kinds) < FEWEST:
+        kind = "rows" if len(kinds) == inputs.n else "clusters of rows"
+        raise BadInput(
+            f"There are {len(kinds)} {kind}", f"at least {FEWEST}, as some are held out", "Pass more"
+        )
+    return numbers, len(kinds)
+
+
+def _held_out(together: np.ndarray, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw which rows a tree is fitted to and which are held out, whole clusters, of which two at least are held out."""
+    order = torch.randperm(count, generator=generator(seed)).numpy()
+    rows = np.argsort(np.argsort(order)[together], kind="stable")
+    ends = np.bincount(together)[order].cumsum()[:-2]
+    cut = ends[np.abs(ends - int(FITTED * len(rows))).argmin()]
+    return rows[:cut], rows[cut:]
 
 
 @torch.no_grad()
@@ -93,13 +119,14 @@ def _rules(tree: Any, asked: list[Question]) -> list[dict[str, Any]]:
     inner = tree.tree_
     leaves = np.flatnonzero(inner.children_left == LEAF)
     shares = inner.value[:, 0] / inner.value[:, 0].sum(1, keepdims=True)
-    return [{"if": spoken(path(inner, int(leaf)), asked), "class": int(tree.classes_[shares[leaf].argmax()]),
+    ways = paths(inner, leaves)
+    return [{"if": spoken(ways[int(leaf)], asked), "class": int(tree.classes_[shares[leaf].argmax()]),
              "share": float(shares[leaf].max()), "n": int(inner.n_node_samples[leaf])} for leaf in leaves]  # fmt: skip
 
 
-def _fidelity(agrees: np.ndarray) -> dict[str, float]:
-    """Return the share of rows on which two models agree, with Wilson's interval (1927)."""
-    n, p = len(agrees), float(agrees.mean())
+def _fidelity(agrees: np.ndarray, together: np.ndarray) -> dict[str, float]:
+    """Return the share of rows on which two models agree, with Wilson's interval (1927) for clusters of rows."""
+    n, p = _worth(agrees, together), float(agrees.mean())
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     reach = Z * (p * (1 - p) / n + Z**2 / (4 * n**2)) ** 0.5 / (1 + Z**2 / n)
     return {
@@ -107,3 +134,20 @@ def _fidelity(agrees: np.ndarray) -> dict[str, float]:
         "fidelity_low": max(0.0, middle - reach),
         "fidelity_high": min(1.0, middle + reach),
     }
+
+
+def _worth(agrees: np.ndarray, together: np.ndarray) -> float:
+    """Return how many independent rows at least two clusters of them are worth (Korn and Graubard 1998).
+
+    Where all rows agree, or none, nothing can be estimated and the number of clusters is the cautious end.
+    """
+    from scipy import stats
+
+    inverse = np.unique(together, return_inverse=True)[1]
+    n, count, deviation = len(agrees), int(inverse.max()) + 1, agrees - agrees.mean()
+    between = np.square(np.bincount(inverse, deviation)).sum() * count / (count - 1)
+    if count == n or not deviation.any():
+        return float(count)
+    alone = np.square(deviation).sum() * n / (n - 1)
+    few = stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, count - 1)
+    return float(np.clip(n * few**2 * alone / max(between, 1e-300), 1.0, n))

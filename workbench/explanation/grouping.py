@@ -52,6 +52,9 @@ def _by_columns(e: Explanation, by: Mapping[str, Any]) -> Explanation:
         raise BadInput(
             "A column is named in two groups", "each column at most once", "Decide where it belongs"
         )
+    if taken := [name for name in by if name in e.feature_names and name not in by[name]]:
+        raise BadInput(f"A group is called {taken[0]!r}, which is a column outside of it", "a name of its own for each group",
+                       "Call it otherwise")  # fmt: skip
     groups = {**by, **{name: [name] for name in e.feature_names if name not in named}}
     at = {name: i for i, name in enumerate(e.feature_names)}
     parts = [[at[name] for name in names] for names in groups.values()]

@@ -29,17 +29,18 @@ def permutation_importance(score: Score, inputs: Space, *, n_repeats: int = 5, m
 
     Groups are columns with all their indicators, and patches of images, of which each pixel shows its
     group's number. ``metric`` is "accuracy", or "log_loss" in nats. ``settings["error"]`` are standard
-    errors over the rows, of the values' shape, ``settings["unpermuted"]`` is the metric before.
+    errors over the rows, of the values' shape, each row counting for what it loses and for what others lose
+    by its values; ``settings["unpermuted"]`` is the metric before.
     """
     y = _checked(score, inputs, metric)
     whole = _goodness(score, inputs.x, y, metric)
     groups = inputs.groups[0].expand(inputs.x.shape[1:])
-    lost = torch.stack([_lost(score, inputs, groups == g, whole, y, metric, n_repeats, (seed, g))
-                        for g in range(inputs.n_groups)])  # fmt: skip
-    error = lost.std(1) / len(y) ** 0.5
+    found = [_lost(score, inputs.x, groups == g, whole, y, metric, n_repeats, (seed, g))
+             for g in range(inputs.n_groups)]  # fmt: skip
+    lost, error = (torch.stack(each) for each in zip(*found, strict=True))
     base = float(whole.mean()) * (1 if metric == "accuracy" else -1)
     facts = {"error": _shown(error, groups, inputs).numpy(force=True), "unpermuted": base}
-    return _shown(lost.mean(1), groups, inputs), facts
+    return _shown(lost, groups, inputs), facts
 
 
 def _checked(score: Score, inputs: Space, metric: str) -> torch.Tensor:
@@ -65,12 +66,42 @@ def _goodness(score: Score, x: torch.Tensor, y: torch.Tensor, metric: str) -> to
     return METRICS[metric](torch.cat(scores), y)
 
 
-def _lost(score: Score, inputs: Space, mine: torch.Tensor, whole: torch.Tensor, y: torch.Tensor, metric: str,
-          n_repeats: int, key: tuple[int, ...]) -> torch.Tensor:  # fmt: skip
-    """Return the mean loss of each row over the repeats, ``(n,)``."""
-    orders = [torch.randperm(inputs.n, generator=generator(*key, k)) for k in range(n_repeats)]
-    swapped = (torch.where(mine, inputs.x[order.to(inputs.x.device)], inputs.x) for order in orders)
-    return torch.stack([whole - _goodness(score, x, y, metric) for x in swapped]).mean(0)
+def _lost(score: Score, x: torch.Tensor, mine: torch.Tensor, whole: torch.Tensor, y: torch.Tensor, metric: str,
+          n_repeats: int, key: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+    """Return the mean loss over rows and repeats, and its standard error."""
+    received, gave, squares = torch.zeros_like(whole), torch.zeros_like(whole), torch.zeros_like(whole)
+    for k in range(n_repeats):
+        order = torch.randperm(len(x), generator=generator(*key, k)).to(x.device)
+        loss = whole - _swapped_goodness(score, x, mine, order, y, metric)
+        received += loss
+        gave[order] += loss
+        squares += loss**2
+    mean = received.mean() / n_repeats
+    return mean, _error((received + gave) / n_repeats, squares.mean() / n_repeats - mean**2, n_repeats)
+
+
+@torch.no_grad()
+def _swapped_goodness(score: Score, x: torch.Tensor, mine: torch.Tensor, order: torch.Tensor, y: torch.Tensor,
+                      metric: str) -> torch.Tensor:  # fmt: skip
+    """Return each row's metric with a group from another row, ``(n,)``; beyond the group only a batch is copied at a time."""
+    at = torch.nonzero(mine.flatten())[:, 0]
+    given, found = x.flatten(1).index_select(1, at), []
+    for part, donors, classes in zip(*(each.split(score.batch_size) for each in (x, order, y)), strict=True):
+        part = part.clone()
+        part.view(len(part), -1).index_copy_(1, at, given.index_select(0, donors))
+        found.append(METRICS[metric](score.scores(part), classes))
+    return torch.cat(found)
+
+
+def _error(sides: torch.Tensor, scatter: torch.Tensor, n_repeats: int) -> torch.Tensor:
+    """Return the standard error of the mean loss from each row's two sides, what it lost and what it made others lose.
+
+    A row's sides are means over few partners, which scatter adds to their variance once too often. What
+    is left is never less than that variance's own error.
+    """
+    variance = sides.var()
+    own = torch.maximum(variance - scatter / n_repeats, variance * (2 / len(sides)) ** 0.5)
+    return (own / len(sides)) ** 0.5
 
 
 def _shown(values: torch.Tensor, groups: torch.Tensor, inputs: Space) -> torch.Tensor:

@@ -101,12 +101,12 @@ def _of_drawn_columns(score: Score, inputs: Space, n_samples: int, width: float,
     _check(score, n_samples, d)
     drawn = keys(inputs, seed, shared_draws)
     groups = inputs.groups.expand(-1, *inputs.x.shape[1:]).flatten(1)
-    fits = []
+    bins, fits = Bins(inputs), []
     for row in range(inputs.n):
         own = groups[row % len(groups)]
         x = _drawn(inputs, row, own, d, n_samples, *drawn[row % len(drawn)])
         at = torch.full((n_samples,), row, device=x.device)
-        kept = same_bins(inputs, inputs.x[row], x, own, d)
+        kept = bins.same(inputs.x[row], x, own, d)
         fits.append(ridge(kept, score.evaluate(x, at).cpu().numpy(), width, "euclidean"))
     weights = torch.as_tensor(np.stack([w for w, _ in fits]), dtype=torch.float32, device=inputs.x.device)
     facts = {"segments": DRAWN, "estimand": ESTIMAND_OF_DRAWN, "fit": float(np.mean([r2 for _, r2 in fits]))}
@@ -122,18 +122,39 @@ def _drawn(inputs: Space, row: int, groups: torch.Tensor, d: int, n: int, *key: 
     return x
 
 
-def same_bins(inputs: Space, row: torch.Tensor, x: torch.Tensor, groups: torch.Tensor, d: int) -> np.ndarray:
-    """Return which groups of neighbours are in the row's bins, ``(neighbour, group)``.
+class Bins:
+    """Where the background cuts columns: numbers at its quartiles, and indicators between no and yes.
 
-    Numbers are cut at the quartiles of the background, and indicators count by themselves.
+    Parameters
+    ----------
+    inputs
+        A space with a background.
     """
-    parts = (row, x, inputs.absent)
-    one, many, rows = (part.numpy(force=True).reshape(-1, len(groups)).astype(float) for part in parts)
-    edges = np.percentile(rows, QUARTILES, axis=0)[:, None]
-    indicates = np.array([question.indicates for question in questions(inputs)])
-    moved = np.where(indicates, np.abs(many - one) > 0.5, (many > edges).sum(0) != (one > edges).sum(0))
-    of = np.eye(d)[groups.numpy(force=True)]
-    return moved @ of == 0
+
+    def __init__(self, inputs: Space) -> None:
+        rows = _flat(inputs.absent)
+        self._edges = np.percentile(rows, QUARTILES, axis=0)[:, None]
+        self._indicates = np.array([question.indicates for question in questions(inputs)])
+
+    def same(self, row: torch.Tensor, x: torch.Tensor, groups: torch.Tensor, d: int) -> np.ndarray:
+        """Return which groups of neighbours are in a row's bins, ``(neighbour, group)``.
+
+        Parameters
+        ----------
+        row, x
+            A row of the inputs, and its neighbours ``(neighbour, ...)``.
+        groups, d
+            Number of each entry's group, and how many groups there are.
+        """
+        one, many = _flat(row[None]), _flat(x)
+        of_many, of_one = ((part > self._edges).sum(0) for part in (many, one))
+        moved = torch.as_tensor(np.where(self._indicates, np.abs(many - one) > 0.5, of_many != of_one))
+        found = torch.zeros(len(many), d).index_add_(1, groups.cpu(), moved.float())
+        return (found == 0).numpy()
+
+
+def _flat(x: torch.Tensor) -> np.ndarray:
+    return x.flatten(1).numpy(force=True).astype(float)
 
 
 def ridge(kept: np.ndarray, worth: np.ndarray, width: float, metric: str) -> tuple[np.ndarray, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -99,14 +99,19 @@ class Step(NamedTuple):
     after: int
 
 
-def path(tree: Any, leaf: int) -> list[Step]:
-    """Return the answers that lead from the root of a fitted ``tree_`` to a node."""
+def paths(tree: Any, leaves: Iterable[int]) -> dict[int, list[Step]]:
+    """Return for each of some nodes the answers that lead to it from the root of a fitted ``tree_``."""
     parents = {int(child): (node, above) for above, children in enumerate((tree.children_left, tree.children_right))
                for node, child in enumerate(children) if child != LEAF}  # fmt: skip
+    asks = tree.feature, tree.threshold
+    return {leaf: _path(asks, parents, leaf) for leaf in {int(leaf) for leaf in leaves}}
+
+
+def _path(asks: tuple[Any, Any], parents: Mapping[int, tuple[int, int]], leaf: int) -> list[Step]:
     steps: list[Step] = []
     while leaf in parents:
         node, above = parents[leaf]
-        steps.append(Step(int(tree.feature[node]), float(tree.threshold[node]), bool(above), node, leaf))
+        steps.append(Step(int(asks[0][node]), float(asks[1][node]), bool(above), node, leaf))
         leaf = node
     return steps[::-1]
 
@@ -146,7 +151,10 @@ def _faithful(settings: dict[str, Any]) -> str:
     share, low, high, floor = (
         _percent(settings[name]) for name in ("fidelity", "fidelity_low", "fidelity_high", "floor")
     )
-    return (f"It answers like the model on {share} of {settings['held_out']} held-out rows (95 % interval {low} to {high}); "
+    rows = f"{settings['held_out']} held-out rows"
+    if "held_out_clusters" in settings:
+        rows += f" in {settings['held_out_clusters']} clusters"
+    return (f"It answers like the model on {share} of {rows} (95 % interval {low} to {high}); "
             f"the most frequent answer alone, on {floor}.")  # fmt: skip
 
 

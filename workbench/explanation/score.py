@@ -32,6 +32,7 @@ OUTPUTS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Te
     "runner_up": lambda z, t, r: _of(z, t) - _of(z, r),
     "raw": lambda z, t, r: z[:, 0],
 }
+SPACES = 1e-3  # a difference of scores that is said
 SMALLEST = 1e-6  # probabilities of estimators are clipped here before their logarithm is taken
 NUMBERS_A_TOKEN = 64  # what a token is for a model that has looked it up
 PIXELS_A_BATCH = 160_000  # about 200 digits, 1,000 table rows or 8 photographs: batches that stay in cache
@@ -71,6 +72,15 @@ class Score:
         self.absent = torch.empty(0)
         self.counter = [0]
         self.flags: dict[str, str] = {}
+
+    def hold_against(self, texts: list[str], x: torch.Tensor) -> None:
+        """Flag it where a model answers otherwise to the texts themselves than to their tokens between spaces."""
+        with torch.no_grad():
+            away = np.abs(_estimate(self.model, texts) - self.scores(x).numpy(force=True)).max()
+        if away > SPACES:
+            self.flags["spaces"] = (
+                f"To the texts with their own spaces the model's scores differ by up to {away:.3g}."
+            )
 
     def embedded(self, words: torch.Tensor) -> tuple[Score, Callable[[torch.Tensor], torch.Tensor]]:
         """Return the score as a function of the embeddings of token rows, and what embeds tokens.
@@ -337,12 +347,29 @@ def _estimate(model: Any, x: Any) -> np.ndarray:
     if not hasattr(model, "predict"):
         return np.asarray(model(x))
     flat = x.reshape(len(x), -1) if isinstance(x, np.ndarray) else x
+    return _placed(model, _columns(model, flat))
+
+
+def _columns(model: Any, flat: Any) -> np.ndarray:
     if hasattr(model, "decision_function"):
         z = model.decision_function(flat)
         return np.stack([-z / 2, z / 2], 1) if z.ndim == 1 else z
     if hasattr(model, "predict_proba"):
         return np.log(np.clip(model.predict_proba(flat), SMALLEST, 1))
     return np.asarray(model.predict(flat))
+
+
+def _placed(model: Any, z: np.ndarray) -> np.ndarray:
+    """Return scores with column k for class k: an estimator may have seen other classes, or names."""
+    classes = getattr(model, "classes_", None)
+    if classes is None or z.ndim != 2 or np.array_equal(classes, np.arange(z.shape[1])):
+        return z
+    if np.asarray(classes).dtype.kind not in "iu" or len(classes) != z.shape[1] or min(classes) < 0:
+        raise BadInput(f"The estimator's classes are {list(classes)[:6]}", "class numbers from 0, as in data.train.y",
+                       "Fit it on class numbers, or wrap it in a function that returns scores in their order")  # fmt: skip
+    placed = np.repeat(z.min(1, keepdims=True) + np.log(SMALLEST), int(max(classes)) + 1, axis=1)
+    placed[:, classes] = z
+    return placed
 
 
 def reads_raw(model: Any, codec: Any) -> bool:

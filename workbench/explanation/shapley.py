@@ -89,7 +89,7 @@ def _by_regression(score: Score, inputs: Space, n_samples: int, seed: int,
     )
     ends = torch.tensor([[True] * d, [False] * d], device=inputs.x.device)
     full, empty = score.responses(inputs, 2, lambda rows, k: inputs.kept_to_hidden(ends[k], rows)).T
-    values, error = _solve(kept.double(), worth.double(), full.double(), empty.double())
+    values, error = _solve(kept, worth.double(), full.double(), empty.double())
     return inputs.spread(values.float()), {"n_samples": kept.shape[1], "error": error}
 
 
@@ -106,19 +106,37 @@ def _paired_coalitions(d: int, pairs: int, *key: int) -> torch.Tensor:
 def _solve(
     kept: torch.Tensor, worth: torch.Tensor, full: torch.Tensor, empty: torch.Tensor
 ) -> tuple[torch.Tensor, float]:
-    """Solve the regression under the constraint that values sum to ``full - empty``, for all rows at once.
+    """Solve the regression under the constraint that values sum to ``full - empty``, a row at a time.
 
-    The constraint removes the last group. The error is the sandwich estimate with a pair as one unit.
+    ``kept`` is ``(1 or n, coalition, group)``. The error is the mean over rows and groups.
     """
-    last = kept[..., -1:]
-    design, total = kept[..., :-1] - last, (full - empty)[:, None]
-    aim = worth - empty[:, None] - last[..., 0] * total
-    gram = design.mT @ design
-    inverse = torch.linalg.pinv(gram, hermitian=True)
-    values = (inverse @ (design.mT @ aim[..., None]))[..., 0]
-    residual = aim - (design @ values[..., None])[..., 0]
-    values = torch.cat([values, total - values.sum(1, keepdim=True)], 1)
-    half = design.shape[1] // 2  # a coalition's row and its complement's are each other's negative
-    units = design[:, :half] * (residual[:, :half] - residual[:, half:])[..., None]
-    variance = torch.diagonal(inverse @ (units.mT @ units) @ inverse, dim1=1, dim2=2)
-    return values, float(variance.clamp(min=0).sqrt().mean())
+    found, errors = [], []
+    copies = min(len(worth), 2)  # A batch of one takes another kernel, with other last bits.
+    for row in range(len(worth)):
+        if row < len(kept):  # Shared draws have one design for all rows.
+            last = kept[row : row + 1, :, -1:].double()
+            design = kept[row : row + 1, :, :-1].double() - last  # The constraint removes the last group.
+            inverse = torch.linalg.pinv(design.mT @ design, hermitian=True)
+            moves, leverage = _influence(design[0], inverse[0])
+        at = slice(row, row + 1)
+        total = (full - empty)[at, None]
+        aim = worth[at] - empty[at, None] - last[..., 0] * total
+        values = (inverse @ (design.mT @ aim[..., None]).expand(copies, -1, -1))[:1, :, 0]
+        residual = (aim - (design @ values[..., None])[..., 0])[0]
+        found.append(torch.cat([values, total - values.sum(1, keepdim=True)], 1))
+        errors.append(_error(residual, moves, leverage))
+    return torch.cat(found), float(torch.stack(errors).mean())
+
+
+def _influence(design: torch.Tensor, inverse: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return how far a unit of residual of a pair moves each group squared, ``(pair, group)``, and leverages."""
+    half = design[: len(design) // 2]  # A coalition's row and its complement's are each other's negative.
+    moves = half @ inverse
+    leverage = 2 * (moves * half).sum(1)
+    return torch.cat([moves, -moves.sum(1, keepdim=True)], 1).square(), leverage
+
+
+def _error(residual: torch.Tensor, moves: torch.Tensor, leverage: torch.Tensor) -> torch.Tensor:
+    """Return each group's standard error: the sandwich with a pair as one unit, HC2 (MacKinnon and White 1985)."""
+    first, second = residual.chunk(2)
+    return ((first - second).square() / (1 - leverage).clamp(min=1e-6) @ moves).sqrt()

@@ -16,13 +16,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ..data.kinds import NOISE, SWAPPED
 from ..data.records import Split
+from ..data.tokenizer import UNK
 from ..errors import BadInput
 
-NOISE, SWAPPED = (
-    0.3,
-    0.1,
-)  # deviation of an image's noise in its ranges; share of columns or words that are swapped
 SMALL = 64  # images with shorter sides are cut into a grid, larger ones into superpixels
 
 
@@ -44,14 +42,15 @@ class Space:
         the columns of a table, the tokens of a text, and a grid of about 7 x 7 patches of an image.
     codec
         Says which entries are one feature, and what is never hidden.
-    labels
-        Class of each row, for global methods that ask for it.
+    labels, clusters
+        Class of each row, and which rows belong together, for global methods that ask for it.
     """
 
     def __init__(self, x: torch.Tensor, *, baselines: Any = None, background: Any = None, feature_mask: Any = None,
-                 codec: Any = None, labels: Any = None) -> None:  # fmt: skip
+                 codec: Any = None, labels: Any = None, clusters: Any = None) -> None:  # fmt: skip
         self.x, self.n, self.codec = x, len(x), codec
         self.labels = None if labels is None else torch.tensor(np.asarray(labels), device=x.device)
+        self.clusters = clusters
         self.rows = torch.arange(self.n, device=x.device)  # places in the call, which random draws belong to
         if baselines is not None and background is not None:
             raise BadInput("Both baselines and background were given", "one of them: they estimate different things",
@@ -282,24 +281,27 @@ class Space:
     def salience(self) -> tuple[str, torch.Tensor]:
         """Return how much stands out at each feature whatever the model, and what that is: a floor for rankings.
 
-        Tokens are numbered by how rare they are.
+        Tokens of a known vocabulary are numbered by how rare they are; what it does not know is rarest.
         """
         if self.tokens:
-            return "rarity of the word", self.folded(self.x.float())
+            rarity = torch.where(self.x == UNK, max(self.codec.size, int(self.x.max()) + 1), self.x)
+            return "rarity of the word", self.folded(rarity.float())
         return "distance to the baseline", self.folded((self.x - self.baselines).abs())
 
     def noisy(self, draws: torch.Generator) -> torch.Tensor:
         """Return the inputs with noise of their own kind.
 
         Images get Gaussian noise and stay within their own range, outside of which int8 models see nothing;
-        of the columns and words a tenth comes from other rows.
+        of the columns and words a tenth comes from other rows, at least one of each row.
         """
         if self.spatial:
             shape = (-1, *[1] * (self.x.ndim - 1))
             low, high = self.x.flatten(1).amin(1).view(shape), self.x.flatten(1).amax(1).view(shape)
             noise = torch.randn(self.x.shape, generator=draws).to(self.x.device)
             return torch.clamp(self.x + NOISE * (high - low) * noise, low, high)
-        swapped = torch.rand(self.n, *self.features, generator=draws) < SWAPPED
+        luck = torch.rand(self.n, *self.features, generator=draws)
+        luck = luck if self.fixed is None else luck.masked_fill(self.fixed.cpu(), 2)
+        swapped = (luck < SWAPPED) | (luck == luck.flatten(1).amin(1).view(-1, *[1] * (luck.ndim - 1)))
         others = torch.randint(self.n, (self.n, *self.features), generator=draws)
         if self.fixed is not None:
             real = self.x[~self.fixed]
@@ -323,11 +325,6 @@ class Embedded(Space):
         self.baselines, self.background = embed(words.baselines), None
         self.members = words.members
         self._groups = words.groups[..., None].expand(-1, -1, self.x.shape[2])
-
-    def of(self, rows: torch.Tensor, x: torch.Tensor) -> Space:
-        """Return a space of versions ``x`` of chosen rows."""
-        space = super().of(rows, x)
-        return space
 
     @property
     def spatial(self) -> bool:

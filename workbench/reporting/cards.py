@@ -257,7 +257,7 @@ def _by_kind(data: Data, told: pd.DataFrame) -> list[Part]:
         ]
     if data.kind == "text":
         return [Part("lengths", "How long are the texts, and what of them is known?", table=inspection.lengths(data)),
-                Part("words", "Words that stand more often in one class", table=inspection.words(data))]  # fmt: skip
+                Part("words", "Words that stand more often in one class", table=telling.words(data))]  # fmt: skip
     return []
 
 

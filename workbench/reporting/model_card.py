@@ -8,8 +8,8 @@ import numpy as np
 from torch import nn
 
 from ..compression.compressed import Compressed, describe
-from ..data.inspection import majority
 from ..data.records import Data
+from ..data.telling import majority
 from ..errors import BadInput
 from ..evaluation.shares import share_interval
 from ..explanation.score import class_scores, last_step
@@ -51,7 +51,7 @@ def probabilities(model: Any, data: Data) -> np.ndarray:
     BadInput
         The model has not a score for each class.
     """
-    z = class_scores(model, data.test.x, data.codec).astype(float)
+    z = class_scores(model, data.test).astype(float)
     if z.shape[1] < data.n_classes or z.shape[1] < 2:
         raise BadInput(f"The model has {z.shape[1]} outputs", f"a score for each of {data.n_classes} classes",
                        "Pass the data that it was trained for")  # fmt: skip

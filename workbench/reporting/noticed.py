@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import inspection
+from ..data import inspection, telling
 from ..data.records import Data
 from ..plotting.canvas import shortened
 
@@ -82,7 +82,7 @@ def _said_of_clusters(data: Data, table: Any) -> list[Said]:
 
 def _said_of_one(data: Data, table: Any) -> list[Said]:
     what = {"image": "pixel", "table": "column", "text": "word"}[data.kind]
-    best, most = table.iloc[0], inspection.majority(data)
+    best, most = table.iloc[0], telling.majority(data)
     name = (
         f", {shortened(best['feature'], 60).removeprefix('pixel ')},"
         if data.kind != "image"

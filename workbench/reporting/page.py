@@ -70,7 +70,7 @@ def _done(comparison: Comparison, runs: list[Run], data: Data) -> html.Markup:
         "explained": f"{', '.join(facts['methods'])}; {facts['output']}",
         "margin": f"{short(comparison.primary.margin)} by the rule fixed before results" if facts["margin"] is None
                   else f"{facts['margin']}, given before results",
-        "deviations": "; ".join(_deviations(comparison)) or "none",
+        "deviations": "; ".join(_deviations(comparison, data)) or "none",
         "findings": _findings(runs),
     }  # fmt: skip
     return html.section("What was done", html.table([{"": k, "what": v} for k, v in rows.items()]))
@@ -91,8 +91,12 @@ def _sham(facts: dict[str, Any]) -> str:
     )
 
 
-def _deviations(comparison: Comparison) -> list[str]:
+def _deviations(comparison: Comparison, data: Data) -> list[str]:
     facts, found = comparison.facts, []
+    if facts["controls_given"]["references"] or facts["controls_given"]["sham"]:
+        found.append("controls that were given, not trained here")
+    if facts["n_train"] and facts["n_train"] < len(data.train):
+        found.append(f"trained on {facts['n_train']:,} of {len(data.train):,} training rows")
     if facts["references"] < 5:
         found.append(f"{facts['references']} references instead of 5")
     if facts["n"] < 400:

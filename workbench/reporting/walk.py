@@ -103,7 +103,7 @@ class Handover:
             thing.save(path) if isinstance(thing, Comparison) else save(thing, path)
 
     def _path(self, name: str) -> Path:
-        return (self.folder or Path("no such folder")) / "models" / name
+        return self.folder / "models" / name if self.folder else Path("/nonexistent") / name
 
     def _standing_in(self, name: str) -> Data:
         records.stand_in(name)
@@ -199,7 +199,7 @@ def report(data: Data | str = "mnist", model: str | None = None, *, fast: bool =
         "data": name,
         "model": model,
         "fast": fast,
-        "command": command or _command(name, model, fast, shipped),
+        "command": command or _command(name, model, fast, shipped, parameters),
         **parameters,
     }
     start = journal.opened("report", folder, told, "")
@@ -239,7 +239,17 @@ def _plain_name(name: str) -> str:
     return re.sub(r"[^\w-]+", "-", name).strip("-") or "data"
 
 
-def _command(data: str, model: str, fast: bool, shipped: bool) -> str:
-    if not shipped:
-        return f"wb.report(data, {model!r}{', fast=True' if fast else ''})"
-    return " ".join(["workbench report", f"--data {data}", f"--model {model}", *(["--fast"] if fast else [])])
+def _command(data: str, model: str, fast: bool, shipped: bool, parameters: dict[str, Any]) -> str:
+    """Return what makes the same report again: a command where the command line has the words, else a call."""
+    if not shipped or set(parameters) - {"references", "seed"}:
+        given = {"fast": True} if fast else {}
+        words = [
+            repr(data) if shipped else "data",
+            repr(model),
+            *(f"{k}={v!r}" for k, v in {**given, **parameters}.items()),
+        ]
+        return f"wb.report({', '.join(words)})"
+    more = [f"--{name} {value}" for name, value in parameters.items()]
+    return " ".join(
+        ["workbench report", f"--data {data}", f"--model {model}", *(["--fast"] if fast else []), *more]
+    )

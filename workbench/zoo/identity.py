@@ -24,7 +24,7 @@ def fingerprint(model: Any) -> str:
     """Return the SHA-256 of a model's class and state, in hexadecimal.
 
     Weights, biases, buffers, int8 weights and scales count; mode, hooks and gradients do not. For an
-    estimator what it holds counts, for a plain callable only its name, which proves little.
+    estimator what it holds counts, for a plain callable its name and its own code, which proves little.
     """
     model = unwrap(model)
     if not isinstance(model, nn.Module):
@@ -39,8 +39,16 @@ def fingerprint(model: Any) -> str:
 
 def _content(model: Any) -> bytes:
     if not hasattr(model, "get_params"):
-        return getattr(model, "__qualname__", type(model).__qualname__).encode()
+        return getattr(model, "__qualname__", type(model).__qualname__).encode() + _code(model)
     return b"|".join([type(model).__name__.encode(), *_walked(_learnt(vars(model)))])
+
+
+def _code(function: Any) -> bytes:
+    """Return what a function does, as far as its own code says: two lambdas have one name."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return b""
+    return code.co_code + repr((code.co_names, [c for c in code.co_consts if isinstance(c, PLAIN)])).encode()
 
 
 def _walked(value: Any) -> Iterator[bytes]:
