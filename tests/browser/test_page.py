@@ -11,6 +11,9 @@ import pytest
 from nbformat import v4
 
 import workbench as wb
+from workbench import files
+from workbench.evaluation.advantage import Advantage
+from workbench.evaluation.intervals import Interval
 from workbench.plotting import canvas
 from workbench.reporting.page import report_page
 
@@ -67,7 +70,7 @@ def notebook():
 
 
 @pytest.fixture(scope="module")
-def write(notebook, tmp_path_factory):
+def write(notebook, digits, tmp_path_factory):
     """Write a page of a comparison: ``write("comparison" or "report", comparison)``."""
 
     def page(kind, comparison):
@@ -76,9 +79,16 @@ def write(notebook, tmp_path_factory):
         if kind == "comparison":
             return comparison.to_html(path)
         comparison.save(folder / "models" / "comparison.safetensors")
+        row = {"accuracy": 0.9, "low": 0.8, "high": 1.0, "auc": 0.9, "auc low": 0.8, "auc high": 1.0}
+        worth = Advantage(
+            SCRIPT, {SCRIPT: row}, SCRIPT, SCRIPT, Interval(0, -0.1, 0.1), Interval(0, -0.1, 0.1)
+        )
+        files.write_json(folder / "models" / "advantage.json", worth.plain())
         run = wb.Run("01_wide", folder, "completed")
         nbformat.write(notebook, run.path)
-        path.write_text(report_page(folder, [run], "workbench report --fast"), "utf-8")
+        path.write_text(
+            report_page(folder, [run], "workbench report --fast", replace(digits, notes=(SCRIPT,))), "utf-8"
+        )
         return path
 
     return page
