@@ -57,7 +57,7 @@ def integrated_gradients(score: Score, inputs: Space, *, n_steps: int = 50,
     return torch.stack([one(row.expand(inputs.x.shape)) for row in inputs.background]).mean(0)
 
 
-@method("smooth_grad", ignores=ABSENCE, needs={"gradient"}, signed=True, cost="n_samples and their gradients",
+@method("smooth_grad", ignores=ABSENCE, needs={"gradient"}, signed=True, cost="n_samples and their gradients", spends="n_samples",
         estimand="the mean gradient in a Gaussian neighbourhood of the input",
         paper="Smilkov, Thorat, Kim, Viégas and Wattenberg 2017",
         misleads="It averages over inputs that the model may never meet; the width of the noise decides what is seen.")  # fmt: skip

@@ -17,8 +17,18 @@ from .score import abilities
 if TYPE_CHECKING:
     import pandas as pd
 
-FAMILIES = ("gradients", "layers", "attending", "occluding", "shapley", "local_surrogates", "structural", "glass",
-            "importance", "global_surrogates")  # fmt: skip
+FAMILIES = (
+    "gradients",
+    "layers",
+    "attending",
+    "occluding",
+    "shapley",
+    "local_surrogates",
+    "structural",
+    "glass",
+    "importance",
+    "global_surrogates",
+)
 NEEDS = {
     "batch": "any model that scores a batch",
     "gradient": "a gradient with respect to the input",
@@ -56,6 +66,8 @@ class Method:
         "local" (one explanation an input) or "global" (one a model).
     ignores
         Common arguments that it has no use for, and refuses.
+    spends
+        The option that counts its samples, which a budget may set; None for a method that draws none.
     """
 
     name: str
@@ -69,6 +81,7 @@ class Method:
     complete: bool
     scope: str
     ignores: frozenset[str] = frozenset()
+    spends: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -95,7 +108,7 @@ class Method:
 
 def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, paper: str, misleads: str = "not stated",
            cost: str = "not stated", complete: bool = False, scope: str = "local",
-           ignores: Iterable[str] = ()) -> Callable:  # fmt: skip
+           ignores: Iterable[str] = (), spends: str | None = None) -> Callable:  # fmt: skip
     """Enter a function in the table of methods.
 
     The function is ``f(score, inputs, *, options...) -> values``: ``score`` is the scalar that is explained
@@ -120,6 +133,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
         "local", or "global" for a view of the model itself (``inputs`` is then None).
     ignores
         Out of "baselines", "background", "feature_mask": what the method has no use for, and so refuses.
+    spends
+        The option that counts samples, such as "n_samples": what ``budget=`` sets.
 
     Examples
     --------
@@ -146,6 +161,7 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
             complete,
             scope,
             frozenset(ignores),
+            spends,
         )
         return function
 

@@ -55,7 +55,7 @@ def _shapley_value(
     return ((worth[:, without + 2**i] - worth[:, without]) * weight).sum(1)
 
 
-@method("kernel_shap", needs={"batch"}, signed=True, complete=True, cost="n_samples",
+@method("kernel_shap", needs={"batch"}, signed=True, complete=True, cost="n_samples", spends="n_samples",
         estimand=_ESTIMAND + ", estimated by weighted regression", paper="Lundberg and Lee 2017; Covert and Lee 2021",
         misleads="The sampling error is in settings['error']; correlated features share credit; hidden groups are unreal inputs.")  # fmt: skip
 def kernel_shap(score: Score, inputs: Space, *, n_samples: int = 1000, seed: int = 0,
