@@ -88,8 +88,8 @@ def test_a_hand_made_layer_is_found_by_its_name():
 def test_what_is_not_there_is_refused(reader, transformer, clerk, people, reviews):
     with pytest.raises(UnknownName, match=r"no attention layer called 'lstm'.*weights"):
         wb.explain(reader, reviews.test[:2], "attention", layer="lstm")
-    with pytest.raises(UnknownName, match=r"no query called 'last'.*first, mean"):
-        wb.explain(reader, reviews.test[:2], "attention", query="last")
+    with pytest.raises(UnknownName, match=r"no query called 'second'.*first, last, mean, special"):
+        wb.explain(reader, reviews.test[:2], "attention", query="second")
     for head in (2, -1, "a"):
         with pytest.raises(BadInput, match=r"head is .*0 to 1"):
             wb.explain(transformer, reviews.test[:2], "attention", head=head)
