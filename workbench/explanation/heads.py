@@ -79,6 +79,9 @@ class _Forward:
     def enter(self, name: str) -> Callable:
         return lambda module, _: self.running.append((name, module, len(self.reads)))
 
+    def add(self, name: str, raw: torch.Tensor, wrong: str = "") -> None:
+        self.reads.append(Read(name or "model", raw, wrong))
+
     def leave(self, *_: Any) -> None:
         self.running.pop()
 
@@ -103,8 +106,8 @@ def reading(model: nn.Module) -> Iterator[list[Read]]:
     now = _Forward([])
     with ExitStack() as stack:
         for name, module in model.named_modules():
-            stack.enter_context(module.register_forward_pre_hook(now.enter(name or "model")))
-            for handle in _ears(now, name or "model", module):
+            stack.enter_context(module.register_forward_pre_hook(now.enter(name)))
+            for handle in _ears(now, name, module):
                 stack.enter_context(handle)
             stack.enter_context(module.register_forward_hook(now.leave, always_call=True))
         stack.enter_context(slow_attention())
@@ -134,7 +137,7 @@ def _gives(module: nn.Module) -> bool:
 def _ears(now: _Forward, name: str, module: nn.Module) -> Iterator[Any]:
     """Hook a module in the way of its kind; what it is asked for beside, its caller does not see."""
     if _gives(module):
-        yield module.register_forward_hook(lambda m, _, out: now.reads.append(Read(name, _plain(out))))
+        yield module.register_forward_hook(lambda m, _, out: now.add(name, _plain(out)))
     elif isinstance(module, nn.MultiheadAttention):
         yield module.register_forward_pre_hook(_asking(now), with_kwargs=True)
         yield module.register_forward_hook(_answering(now, name), prepend=True)
@@ -165,7 +168,7 @@ def _answering(now: _Forward, name: str) -> Callable:
     def hook(module: Any, _: Any, out: tuple) -> tuple:
         values, weights = out
         wanted, averaged = now.asked.pop()
-        now.reads.append(Read(name, weights, _oddity(module, weights)))
+        now.add(name, weights, _oddity(module, weights))
         return values, (weights.mean(-3) if averaged else weights) if wanted else None
 
     return hook
@@ -183,7 +186,8 @@ def _returning(now: _Forward, name: str) -> Callable:
 
     def hook(module: nn.Module, _: Any, out: Any) -> None:
         if now.unread() and isinstance(out, (tuple, list)):
-            now.reads.extend(Read(name, part) for part in out if _sums_to_one(part))
+            for part in filter(_sums_to_one, out):
+                now.add(name, part)
 
     return hook
 
@@ -197,9 +201,8 @@ def _sums_to_one(part: Any) -> bool:
 def _listing(now: _Forward, name: str) -> Callable:
     def hook(module: nn.Module, _: Any, out: Any) -> None:
         found = getattr(out, "attentions", None) or ()
-        if now.unread():
-            prefix = "" if name == "model" else f"{name}."
-            now.reads.extend(Read(f"{prefix}attentions.{i}", part) for i, part in enumerate(found))
+        for i, part in enumerate(found if now.unread() else ()):
+            now.add(f"{name}.attentions.{i}".removeprefix("."), part)
 
     return hook
 
@@ -215,14 +218,14 @@ class _Products(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
             out, weights = product(*args, **kwargs)
-            name = (self.now.attending() or self.now.running[-1])[0] if self.now.running else "model"
-            self.now.reads.append(Read(name, weights, "" if weights.ndim == 4 else "it has no axis of heads"))
+            name = (self.now.attending() or self.now.running[-1])[0] if self.now.running else ""
+            self.now.add(name, weights, "" if weights.ndim == 4 else "it has no axis of heads")
             return out
         out = func(*args, **kwargs)
         if func in SOFTMAX and out.ndim == 4 and kwargs.get("dim", args[1] if args[1:] else None) in (-1, 3):
             name, module = self.now.attending() or ("", None)
             if module is not None and not _gives(module):
-                self.now.reads.append(Read(name, out))
+                self.now.add(name, out)
         return out
 
 
