@@ -16,13 +16,17 @@ def encoder(width: int = 8, layers: int = 2, **options: Any) -> nn.TransformerEn
     """Return torch's own encoder, which takes its fast path in evaluation mode."""
     with warnings.catch_warnings():  # It says where it will not nest tensors.
         warnings.simplefilter("ignore")
-        return nn.TransformerEncoder(nn.TransformerEncoderLayer(width, 2, 16, batch_first=True, **options), layers)
+        return nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(width, 2, 16, batch_first=True, **options), layers
+        )
 
 
 class Patches(nn.Module):
     """A vision transformer: patches by a convolution, ``special`` tokens of its own, torch's encoder, three logits."""
 
-    def __init__(self, patch: int = 7, side: int = 28, special: int = 1, behind: bool = False, body: Any = None) -> None:
+    def __init__(
+        self, patch: int = 7, side: int = 28, special: int = 1, behind: bool = False, body: Any = None
+    ) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.cut = nn.Conv2d(1, 8, patch, patch)
@@ -99,7 +103,9 @@ class OwnAttention(nn.Module):
         if self.how == "fused":
             return x + F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
-        weights = scores.exp() / scores.exp().sum(-1, keepdim=True) if self.how == "tuple" else self.normed(scores)
+        weights = (
+            scores.exp() / scores.exp().sum(-1, keepdim=True) if self.how == "tuple" else self.normed(scores)
+        )
         out = x + (weights @ v).transpose(1, 2).flatten(2)
         return (out, weights) if self.how == "tuple" else out
 

@@ -112,7 +112,9 @@ def test_an_encoder_on_its_fast_path_gives_the_weights_of_the_slow_one(norm_firs
     stream, expected = X.clone(), []
     for layer in net.layers:  # By hand, which is the slow path.
         inner = layer.norm1(stream) if norm_first else stream
-        expected.append(layer.self_attn(inner, inner, inner, key_padding_mask=padding, average_attn_weights=False)[1])
+        expected.append(
+            layer.self_attn(inner, inner, inner, key_padding_mask=padding, average_attn_weights=False)[1]
+        )
         stream = layer(stream.requires_grad_(), src_key_padding_mask=padding)
     with untouched(net), torch.no_grad():
         fast = net(X, src_key_padding_mask=padding)

@@ -66,7 +66,7 @@ def attention(score: Score, inputs: Space, *, layer: str | None = None, head: in
         return [_by_head(read.weights, head)]
 
     values, facts = _explained(score, inputs, look, Shown(query, grid, special, upsample))
-    return values, {**facts, **used}
+    return values, {**facts, **used, "unit": "weight"}
 
 
 @method("attention_rollout", ignores=ABSENCE, needs={"attention"}, signed=False, cost="2",
@@ -92,7 +92,8 @@ def attention_rollout(score: Score, inputs: Space, *, head_fusion: str = "mean",
         fused = [_normed(_sparse(FUSIONS[head_fusion](read.weights), discard_ratio)) for read in reads]
         return _rolled(reads, fused, lambda a, rolled: residual * rolled + (1 - residual) * a @ rolled)
 
-    return _explained(score, inputs, look, Shown(query, grid, special, upsample))
+    values, facts = _explained(score, inputs, look, Shown(query, grid, special, upsample))
+    return values, {**facts, "unit": "share"}
 
 
 @method("attention_gradient", ignores=ABSENCE, needs={"attention", "gradient"}, signed=False, cost="2 and a gradient",
@@ -117,7 +118,8 @@ def attention_gradient(score: Score, inputs: Space, *, query: Any = None, grid: 
         rolled = _rolled(reads, parts, lambda a, rolled: rolled + a @ rolled)
         return [one - _identity(one) if _square(one) else one for one in rolled]
 
-    return _explained(score, inputs, look, Shown(query, grid, special, upsample), slopes=True)
+    values, facts = _explained(score, inputs, look, Shown(query, grid, special, upsample), slopes=True)
+    return values, {**facts, "unit": "relevance"}
 
 
 Look = Callable[[list[Read], Sequence[torch.Tensor]], list[torch.Tensor]]  # (n, query, key) after each layer
