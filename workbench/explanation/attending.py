@@ -80,8 +80,8 @@ def attention_rollout(score: Score, inputs: Space, *, head_fusion: str = "mean",
     """Return attention multiplied through the layers, each mixed with its residual (Abnar and Zuidema 2020).
 
     A layer is ``residual * identity + (1 - residual) * weights`` with rows that sum to one. ``head_fusion``
-    is "mean" (as published), "max" or "min" over the heads; ``discard_ratio`` first drops that share of each
-    layer's smallest weights above zero. A last layer that pools has no residual. Else as in "attention".
+    is "mean" (as published), "max" or "min" over the heads; ``discard_ratio`` first drops that share of the
+    smallest weights above zero of each token that looks. A last layer that pools has no residual. Else as in "attention".
     """
     if head_fusion not in FUSIONS:
         raise unknown("head_fusion", head_fusion, FUSIONS)
@@ -131,7 +131,7 @@ def _explained(score: Score, inputs: Space, look: Look, shown: Shown,
     parts, gaps, kept = [], [], []
     for rows in score.chunks(inputs.n):
         reads, gradient, gap = _forward(score, inputs, rows, slopes)
-        rolled = [one.detach().float() for one in look(_of_rows(reads, len(rows)), gradient)]
+        rolled = [one.detach().float() for one in look(reads, gradient)]
         layout = laid_out(score.model, inputs, rolled[-1].shape[-1], shown.grid, shown.special)
         query = _who(shown.query, layout, inputs)
         seen = _seen(rolled[-1], query, _looking(inputs, rows, layout), layout)
@@ -147,6 +147,7 @@ def _forward(score: Score, inputs: Space, rows: torch.Tensor, slopes: bool) -> t
     x = inputs.x[rows].detach()
     with torch.set_grad_enabled(slopes), reading(score.model) as reads:
         out = score(x.requires_grad_() if slopes else x, rows)
+    reads = _of_rows(reads, len(rows))
     gradient = gradients(out.sum(), reads) if slopes else []
     plain = score.evaluate(x.detach(), rows)
     gap = float((out.detach() - plain).abs().max())
@@ -210,12 +211,11 @@ def _share(name: str, value: Any) -> None:
 
 
 def _sparse(weights: torch.Tensor, ratio: float) -> torch.Tensor:
-    """Drop the given share of a row's smallest weights ``(n, query, key)`` above zero."""
-    flat = weights.flatten(1).sort(1).values
-    zeros = (flat <= 0).sum(1)
-    first = zeros + ((flat.shape[1] - zeros) * ratio).long()
-    least = flat.gather(1, first.clamp(max=flat.shape[1] - 1)[:, None])
-    return weights.masked_fill(weights < least[..., None], 0)
+    """Drop the given share of the smallest weights above zero of each that looks, ``(n, query, key)``."""
+    ranked = weights.sort(-1).values
+    zeros = (ranked <= 0).sum(-1, keepdim=True)
+    first = zeros + ((weights.shape[-1] - zeros) * ratio).long()
+    return weights.masked_fill(weights < ranked.gather(-1, first.clamp(max=weights.shape[-1] - 1)), 0)
 
 
 def _normed(weights: torch.Tensor) -> torch.Tensor:
