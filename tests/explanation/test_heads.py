@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from attentive import First, Hugging, Logits, Mixing, OwnAttention, Patches, Tokens, Words, encoder
+from attentive import First, Hugging, Logits, Mixing, Output, OwnAttention, Patches, Tokens, Words, encoder
 from torch import nn
 from torch.nn import functional as F
 
@@ -206,6 +206,14 @@ def test_layers_inside_that_can_be_read_are_read_and_nobody_is_asked():
     assert net.model.asked == [None]
 
 
+def test_weights_that_a_model_does_not_list_are_not_made_up():
+    class Fused(Hugging):
+        def forward(self, input_ids, output_attentions=None):
+            return Output(super().forward(input_ids).logits, (None, None))
+
+    assert read(Logits(Fused(9)), torch.tensor([[1, 2]]))[1] == []
+
+
 # gradients
 
 
@@ -266,6 +274,17 @@ def test_the_users_own_hooks_see_what_they_would_see():
     layer.register_forward_hook(lambda m, args, out: seen.append(out[1]))
     read(Called(layer, need_weights=False), X, X, X)
     assert seen == [None]
+
+
+def test_a_child_of_torchs_layer_with_a_call_of_its_own_is_read_like_any_other():
+    class Own(nn.MultiheadAttention):
+        def forward(self, x):
+            return super().forward(x, x, x, average_attn_weights=False)
+
+    torch.manual_seed(0)
+    net = nn.Sequential(First(Own(8, 2, batch_first=True))).eval()
+    _, (seen,) = read(net, X)
+    np.testing.assert_allclose(seen.weights, net[0].layer(X)[1].detach(), atol=1e-6)
 
 
 def test_who_attends_is_known_by_its_layers():

@@ -87,6 +87,20 @@ def test_columns_and_the_place_of_the_models_own_token():
         laid_out(nn.Sequential(), table, 5, special="middle")
 
 
+def test_encoded_columns_may_be_tokens_but_not_by_guess(people):
+    x = torch.tensor(people.test.x[:3])
+    table = Space(x, codec=people.codec)
+    columns, encoded = table.features[0], x.shape[1]
+    assert encoded > columns + 1
+    assert laid_out(nn.Sequential(), table, encoded).extra == 0
+    assert laid_out(nn.Sequential(), table, columns + 1, special="last").extra == 1
+    narrow = Space(x, codec=people.codec)
+    narrow.members = torch.arange(encoded).clamp(max=encoded - 2)[None]  # One column has two entries.
+    with pytest.raises(BadInput, match="may be the 8 encoded columns, or 7 columns and one"):
+        laid_out(nn.Sequential(), narrow, encoded)
+    assert laid_out(nn.Sequential(), narrow, encoded, special="first").place == slice(1, encoded)
+
+
 def test_the_nets_of_these_tests_are_what_they_say():
     assert any(isinstance(m, nn.Conv2d) for m in Patches().modules())
     assert not any(isinstance(m, nn.Conv2d) for m in Squares().modules())

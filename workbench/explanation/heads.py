@@ -129,6 +129,12 @@ def _asks(module: nn.Module) -> bool:
     return hasattr(module, "config") and "output_attentions" in inspect.signature(module.forward).parameters
 
 
+def _is_torchs(module: nn.Module) -> bool:
+    """Whether it is torch's own layer, or one of its children that is asked in the same way."""
+    alike = isinstance(module, nn.MultiheadAttention)
+    return alike and "average_attn_weights" in inspect.signature(module.forward).parameters
+
+
 def _gives(module: nn.Module) -> bool:
     """Tell by the name of the class: what turns scores into weights over tokens."""
     return type(module).__name__ == "AttentionWeights"
@@ -138,7 +144,7 @@ def _ears(now: _Forward, name: str, module: nn.Module) -> Iterator[Any]:
     """Hook a module in the way of its kind; what it is asked for beside, its caller does not see."""
     if _gives(module):
         yield module.register_forward_hook(lambda m, _, out: now.add(name, _plain(out)))
-    elif isinstance(module, nn.MultiheadAttention):
+    elif _is_torchs(module):
         yield module.register_forward_pre_hook(_asking(now), with_kwargs=True)
         yield module.register_forward_hook(_answering(now, name), prepend=True)
     elif _alike(module):
@@ -202,7 +208,8 @@ def _listing(now: _Forward, name: str) -> Callable:
     def hook(module: nn.Module, _: Any, out: Any) -> None:
         found = getattr(out, "attentions", None) or ()
         for i, part in enumerate(found if now.unread() else ()):
-            now.add(f"{name}.attentions.{i}".removeprefix("."), part)
+            if isinstance(part, torch.Tensor):  # Where weights are not computed, None stands in their place.
+                now.add(f"{name}.attentions.{i}".removeprefix("."), part)
 
     return hook
 

@@ -114,19 +114,24 @@ def laid_out(
     if grid is not None:
         raise BadInput(f"grid is {grid!r}, but the inputs are no images", "no grid", "Leave it out")
     words = inputs.tokens or inputs.vectors
-    extra = _extra(tokens, [inputs.x.shape[1]] if words else [inputs.features[0], inputs.x.shape[1]])
+    counts = [inputs.x.shape[1]] if words else sorted({inputs.features[0], inputs.x.shape[1]})
+    extra = _extra(tokens, counts, special)
     if extra and special is None and not words:
         raise BadInput(f"The model has {extra} token beside those of the columns", "to know whether it stands first or last",
                        "Pass special='first' or 'last', as in the model's code")  # fmt: skip
     return Layout(tokens, extra, special or "first")
 
 
-def _extra(tokens: int, features: list[int]) -> int:
-    for count in features:
-        if tokens - count in (0, 1):
-            return tokens - count
-    raise BadInput(f"The attention is among {tokens} tokens, but an input has {' or '.join(map(str, features))} features",
-                   "as many, or one more, such as [CLS]", "Choose another layer, or another method")  # fmt: skip
+def _extra(tokens: int, features: list[int], special: str | None) -> int:
+    """Return how many tokens are the model's own: none, or one beside those of the features."""
+    ways = {tokens - count for count in features} & {0, 1}
+    if not ways:
+        raise BadInput(f"The attention is among {tokens} tokens, but an input has {' or '.join(map(str, features))} features",
+                       "as many, or one more, such as [CLS]", "Choose another layer, or another method")  # fmt: skip
+    if len(ways) == 2 and special is None:
+        raise BadInput(f"{tokens} tokens may be the {tokens} encoded columns, or {tokens - 1} columns and one of the model's own",
+                       "one way", "Pass special='first' or 'last' if it has one of its own; else use another method")  # fmt: skip
+    return max(ways)
 
 
 def _of_image(model: nn.Module, inputs: Space, tokens: int, grid: Any, special: str) -> Layout:

@@ -67,8 +67,8 @@ def _kept(explanation: Any, row: int) -> tuple[np.ndarray, np.ndarray | None]:
     settings = explanation.settings
     if "weights" not in settings or "layers" not in settings or "grouped" in settings:
         raise BadInput("The attention weights of every head were not kept with this explanation",
-                       "an explanation of few inputs by attention, attention_rollout or attention_gradient, not grouped, of a "
-                       "model whose layers are alike", "Explain fewer inputs at once, or fewer tokens")  # fmt: skip
+                       "an explanation of few inputs by attention, attention_rollout or attention_gradient, neither grouped nor "
+                       "under noise, of a model whose layers are alike", "Explain fewer inputs at once, or fewer tokens")  # fmt: skip
     if row not in range(len(explanation)):
         raise BadInput(f"row is {row!r}", f"0 to {len(explanation) - 1}", "Choose another")
     rolled = settings.get("rolled")
