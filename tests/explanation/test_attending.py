@@ -369,6 +369,22 @@ def test_an_int8_transformer_is_read_as_it_is(transformer, reviews):
     )
 
 
+@every_method
+def test_a_model_of_hugging_face_needs_no_wrapper(method):
+    x = nets()["hugging"][1]
+    e, wrapped = wb.explain(Hugging(9).eval(), x, method), wb.explain(Logits(Hugging(9)), x, method)
+    np.testing.assert_array_equal(e.values, wrapped.values)
+    assert [*e.settings["layers"]] == ["attentions.0", "attentions.1"]
+
+
+@every_method
+@pytest.mark.parametrize("compute", ["bfloat16", "channels_last"])
+def test_another_precision_is_read_as_well(method, compute):
+    net, x = nets()["encoder on patches"]
+    plain, e = wb.explain(net, x, method), wb.explain(net, x, method, compute=compute)
+    np.testing.assert_allclose(e.values, plain.values, atol=0.03 if compute == "bfloat16" else 1e-6)
+
+
 # what would be wrong is said
 
 

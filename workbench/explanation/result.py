@@ -131,6 +131,12 @@ class Explanation:
         return self.values.sum(1) if self.scope == "local" and self.values.ndim == 4 else None
 
     @property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """The values of each input where there were several, each of its input's shape; else all of them."""
+        several: Any = self.codec if self.kind == "several" else None
+        return (self.values,) if several is None else several.apart(self.values)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of model, inputs, classes and settings."""
         digest = hashlib.sha256(self.model_fingerprint.encode())
