@@ -150,6 +150,19 @@ def quantized_engine(name: str) -> Iterator[None]:
         torch.backends.quantized.engine = kept
 
 
+@contextmanager
+def slow_attention() -> Iterator[None]:
+    """Let torch's own attention layers compute step by step inside the block: the fast path shows no weights."""
+    import torch
+
+    kept = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(kept)
+
+
 def seed(n: int) -> None:
     """Seed torch, numpy and random for good: meant for the top of a notebook.
 

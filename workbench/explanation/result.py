@@ -107,6 +107,10 @@ class Explanation:
             for name in self.settings["measured"]
             if type(self.settings[name]) is list
         }
+        arrays = {
+            n: v for n, v in self.settings.items() if n in self.settings["measured"] and type(v) is np.ndarray
+        }
+        own |= {n: v[rows] for n, v in arrays.items() if v.ndim and len(v) == len(self)}
         chosen = np.arange(len(self))[rows]
         own |= {name: [value[i] for i in chosen] for name, value in lists.items() if len(value) == len(self)}
         return {**self.settings, **own}

@@ -24,6 +24,7 @@ from ..int8.conversion import is_int8
 from ..int8.surrogate import has_twin, twin
 from ..state import untouched
 from ..zoo.holder import unwrap
+from .heads import attends
 from .outputs import OF_ONE_SCORE, OUTPUTS, found_scores, of_class, two_sided
 
 COMPUTES = ("channels_last", "bfloat16")
@@ -340,10 +341,6 @@ class Score:
         plain = {n: w().dequantize() if callable(w) else w for n, w in found.items()}
         return {n: w.detach().clone() for n, w in plain.items() if isinstance(w, torch.Tensor)}
 
-    def attentions(self) -> dict[str, nn.Module]:
-        """Return the modules that give attention weights, by name, in order."""
-        return {name: m for name, m in self.model.named_modules() if _is_attention(m)}
-
     @contextmanager
     def watching(self, layer: nn.Module) -> Iterator[list[torch.Tensor]]:
         """Collect a layer's outputs; flag a hook that did not fire or fired more than once a forward."""
@@ -479,7 +476,7 @@ def abilities(model: Any) -> dict[str, str]:
     layers = list(model.modules()) if isinstance(model, nn.Module) else []
     if not any(map(_is_convolution, layers)):
         lacks["convolution"] = f"{what} has no convolution"
-    if not any(map(_is_attention, layers)):
+    if not any(map(attends, layers)):
         lacks["attention"] = f"{what} has no attention weights that can be read"
     glass = last_step(model)
     if not hasattr(glass, "coef_"):
@@ -497,8 +494,3 @@ def last_step(model: Any) -> Any:
 def has_gradient(model: nn.Module) -> bool:
     """Whether a module is float, or int8 with a surrogate."""
     return not is_int8(model) or has_twin(model)
-
-
-def _is_attention(module: nn.Module) -> bool:
-    """Tell by the name of the class: what turns scores into weights over tokens."""
-    return type(module).__name__ == "AttentionWeights"
