@@ -395,7 +395,7 @@ def _answered(
 
     try:
         if "noise" in common:
-            answer: Any = smoothed(function, score, space, seed=common["seed"], **_noise(common["noise"]))
+            answer: Any = smoothed(function, score, space, seed=common["seed"], **_noise(common["noise"]))[0]
         else:
             answer = function(score, space)
     except RuntimeError as problem:

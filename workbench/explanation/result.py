@@ -148,7 +148,8 @@ class Explanation:
         return digest.hexdigest()
 
     def _replayable(self) -> dict[str, Any]:
-        return {name: value for name, value in self.settings.items() if name not in self.settings["measured"]}
+        beside = {*self.settings["measured"], "measured"}
+        return {name: value for name, value in self.settings.items() if name not in beside}
 
     def top(self, k: int = 5, row: int = 0) -> pd.DataFrame:
         """Return the ``k`` features of a row with the largest absolute values, largest first."""
@@ -229,8 +230,7 @@ class Explanation:
                 "the explanation as it was made",
                 "Replay that one, and group it again",
             )
-        settings = {k: v for k, v in self._replayable().items() if k != "measured"}
-        again = explain(model, self._rows() if inputs is None else inputs, self.method, **settings,
+        again = explain(model, self._rows() if inputs is None else inputs, self.method, **self._replayable(),
                         target=self.target if inputs is None and self.scope == "local" else None)  # fmt: skip
         if again.model_fingerprint != self.model_fingerprint:
             again.flags["another model"] = "Replayed on a model with another fingerprint."
