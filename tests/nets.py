@@ -16,6 +16,7 @@ METHODS = tuple(wb.methods().index)
 GLASS = {"attention", "coefficients", "tree"}  # what a convolutional net does not have
 OF_NETS = tuple(name for name in METHODS if not look_up(name).needs & GLASS)  # what explains one
 LOCAL = tuple(name for name in OF_NETS if look_up(name).scope == "local")
+BY_BACKGROUND = {"deep_shap", "gradient_shap"}  # what is defined by a background; the first rows are given
 NINE = (np.arange(28)[:, None] // 10 * 3 + np.arange(28) // 10)[None, None]  # nine patches of 28 x 28 pixels
 # Enough for a test, where the defaults take longer; a method that is not here is asked with its defaults.
 QUICK: dict[str, dict[str, Any]] = {
@@ -25,13 +26,16 @@ QUICK: dict[str, dict[str, Any]] = {
     "exact_shapley": {"feature_mask": NINE},
     "kernel_shap": {"n_samples": 40, "feature_mask": NINE},
     "lime": {"n_samples": 60, "feature_mask": NINE},
+    "conductance": {"n_steps": 6},
+    "gradient_shap": {"n_samples": 6},
     "permutation_importance": {"n_repeats": 1, "feature_mask": NINE},
 }
 
 
 def ask(method: str, model: Any, x: Any, **options: Any) -> wb.Explanation:
     """Explain quickly; a method that explains the model itself gets no inputs, or rows with classes."""
-    return wb.explain(model, wanted(method, x), method, **(QUICK.get(method, {}) | options))
+    needed = {"background": x[:2]} if method in BY_BACKGROUND else {}
+    return wb.explain(model, wanted(method, x), method, **(QUICK.get(method, {}) | needed | options))
 
 
 def wanted(method: str, x: Any) -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FAMILIES = (
     "gradients",
     "layers",
+    "backpropagation",
     "attending",
     "occluding",
     "shapley",
@@ -38,6 +39,8 @@ NEEDS = {
     "coefficients": "a linear model",
     "tree": "a decision tree",
     "image": "images",
+    "rules": "layers that can be traced and given rules of their own",
+    "numbers": "inputs that are numbers, not tokens",
     "places": "features that have the same place in every input",
     "rows": "rows with their classes, as a Split such as data.test",
 }
@@ -195,6 +198,8 @@ def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
     reasons = [lacks[need] for need in sorted(entry.needs) if need in lacks]
     if "image" in entry.needs and kind not in (None, "image"):
         reasons.append(f"the input is {INPUTS[kind]}, not images")
+    if "numbers" in entry.needs and kind == "text":
+        reasons.append("the input is a text, and its layers' rules start at numbers")
     if "places" in entry.needs and kind == "text":
         reasons.append("the input is a text, whose places hold another word in each row")
     return reasons

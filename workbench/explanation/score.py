@@ -469,10 +469,13 @@ def abilities(model: Any) -> dict[str, str]:
     lacks = {}
     if isinstance(model, nn.Module):
         what = "the model"
+        if is_int8(model):
+            lacks["rules"] = "its int8 layers, and those of their surrogate, have no rules"
         if not has_gradient(model):
             lacks["gradient"] = "its dynamic int8 layers have no gradient, and no surrogate"
     else:
-        lacks |= {"gradient": f"{what} has no gradient", "layers": f"{what} has no layers"}
+        no = f"{what} has no layers"
+        lacks |= {"gradient": f"{what} has no gradient", "layers": no, "rules": no}
     layers = list(model.modules()) if isinstance(model, nn.Module) else []
     if not any(map(_is_convolution, layers)):
         lacks["convolution"] = f"{what} has no convolution"
