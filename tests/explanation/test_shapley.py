@@ -13,7 +13,7 @@ from sizes import Sizes
 import workbench as wb
 from workbench.data import known_rule
 from workbench.errors import BadInput
-from workbench.explanation.shapley import _solve
+from workbench.explanation.regressions import shares as solve
 
 ONES = np.ones((1, 4), dtype=np.float32)
 
@@ -277,7 +277,7 @@ def test_the_solve_holds_one_design_at_a_time(designs):
     half = torch.rand(designs, 60, 20, generator=draws) < 0.5
     kept, worth = torch.cat([half, ~half], 1), torch.rand(12, 120, generator=draws).double()
     with Sizes() as sizes:
-        values, _ = _solve(kept, worth, worth[:, 0], worth[:, 1])
+        values, _ = solve(kept, worth, worth[:, 0], worth[:, 1])
     assert values.shape == (12, 20)
     assert max(sizes.seen) <= 120 * 20
 

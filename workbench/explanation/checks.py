@@ -91,7 +91,7 @@ def of_call(
             f"{equal} points that were asked; its gradient describes changes of norm of about .6 and more."
         )
     drawn = entry.takes("shared_draws") and facts.get("coalitions") != "all"
-    if n > 1 and drawn and common.get("shared_draws", True):
+    if n > 1 and drawn and common.get("shared_draws", entry.shares_draws):
         flags["shared draws"] = "Rows share their random draws: their sampling errors are not independent."
     return flags
 

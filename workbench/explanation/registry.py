@@ -89,6 +89,12 @@ class Method:
         own = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in own if p.kind is p.KEYWORD_ONLY and p.name not in COMMON}
 
+    @property
+    def shares_draws(self) -> bool:
+        """Whether rows share random draws where nobody says otherwise."""
+        draws = inspect.signature(self.function).parameters.get("shared_draws")
+        return draws is not None and bool(draws.default)
+
     def takes(self, name: str) -> bool:
         """Whether the method has a keyword of that name."""
         return name in inspect.signature(self.function).parameters

@@ -254,6 +254,14 @@ class Score:
             out[pairs] = torch.stack([self(x, rows) for x in space.replaced(masks, rows)]).mean(0)
         return out.view(space.n, k)
 
+    @torch.no_grad()
+    def crossed(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scalar of inputs that all rows share, for the class of each row, ``(n, len(x))``."""
+        z = torch.cat([self.scores(part) for part in x.split(self.batch_size)])
+        aims, at = torch.unique(torch.stack([self.target, self.rival], 1), dim=0, return_inverse=True)
+        each = [OUTPUTS[self.output](z, t.expand(len(z)), r.expand(len(z))) for t, r in aims]
+        return torch.stack(each)[at]
+
     def layer(self, name: str | None) -> tuple[str, nn.Module]:
         """Return a layer by name; by default the last convolution."""
         modules = {n: m for n, m in self.model.named_modules() if n}
