@@ -27,6 +27,7 @@ from .space import Space
 SAID = (
     "feature_names",
     "estimand",
+    "base_values",
 )  # what a method may say of its result instead of the record's usual words
 NOISE = {"n_samples": 50, "stdev": 0.1}
 # What a model's own code may raise.
@@ -202,6 +203,7 @@ def _explain_rows(
         score.hold_against(given.texts, words.x)
     base = score.of_absent(marginal=space.background is not None)
     values, facts = _call(entry, score, space, common, options)
+    base = facts.pop("base_values", base)
     if given.calls_raw(model):
         facts = {**facts, "raw": True, "measured": [*facts["measured"], "raw"]}
     difference = (output - base).numpy(force=True)

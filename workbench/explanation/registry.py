@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..zoo.holder import unwrap
+from .aliases import in_our_words
 from .score import abilities
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ FAMILIES = (
     "attending",
     "occluding",
     "shapley",
+    "hierarchies",
+    "readable",
     "local_surrogates",
     "structural",
     "glass",
@@ -37,6 +40,7 @@ NEEDS = {
     "attention": "attention weights",
     "coefficients": "a linear model",
     "tree": "a decision tree",
+    "trees": "a decision tree, a forest or boosted trees",
     "image": "images",
     "places": "features that have the same place in every input",
     "rows": "rows with their classes, as a Split such as data.test",
@@ -101,6 +105,7 @@ class Method:
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options with their defaults; refuse what the method does not have, and counts below 1."""
+        options = in_our_words(self.name, options, self.options)
         for name in options:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
