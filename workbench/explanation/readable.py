@@ -74,9 +74,23 @@ def _of_trees(glass: Any, rows: np.ndarray, background: np.ndarray | None) -> tu
     except (shap.utils._exceptions.InvalidModelError, NotImplementedError) as problem:
         raise NotExplainable(f"shap does not read this {type(glass).__name__}: {problem}", "trees that it reads",
                              "Use kernel_shap, or HistGradientBoostingClassifier for several classes") from problem  # fmt: skip
+    explainer.model.thresholds = _floored(explainer.model.thresholds)
     values = np.asarray(explainer.shap_values(rows, check_additivity=False), dtype=float)
     expected = np.asarray(explainer.expected_value, dtype=float).reshape(1, 1, -1)
     return values.reshape(*rows.shape, -1), np.repeat(expected, len(rows), 0)
+
+
+def _floored(thresholds: np.ndarray) -> np.ndarray:
+    """Return the largest single-precision numbers that are not above the thresholds.
+
+    Against a background shap rounds thresholds to single precision, to the nearest: a row that the rounding
+    passes, such as a whole number half way between its neighbours, then falls on the wrong side. Rows are
+    in single precision, so that rounding down changes no answer.
+    """
+    single = thresholds.astype(np.float32)
+    return np.where(single > thresholds, np.nextafter(single, np.float32(-np.inf)), single).astype(
+        thresholds.dtype
+    )
 
 
 def _by_class(score: Score, values: np.ndarray) -> torch.Tensor:
