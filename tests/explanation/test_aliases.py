@@ -46,7 +46,7 @@ def test_one_thing_has_one_word_at_a_time(mlp, clouds):
 
 
 def test_a_misspelt_word_is_still_answered_with_the_known_ones(mlp, clouds):
-    with pytest.raises(BadInput, match="lime has no option called 'n_sample'.*n_samples"):
+    with pytest.raises(BadInput, match=r"lime has no option called 'n_sample'.*n_samples"):
         wb.explain(mlp, clouds.test[:1], "lime", n_sample=8)
 
 

@@ -171,11 +171,11 @@ def test_also_a_coarse_result_does_not_depend_on_other_rows(lenet, images, n_sam
 
 
 def test_what_makes_no_hierarchy_is_refused(mlp, clouds, tiny, images):
-    with pytest.raises(UnknownName, match="no clustering called 'corelation'.*correlation"):
+    with pytest.raises(UnknownName, match=r"no clustering called 'corelation'.*correlation"):
         wb.explain(mlp, clouds.test[:1], "partition_shap", clustering="corelation")
     with pytest.raises(BadInput, match="clustering='correlation' without rows"):
         wb.explain(mlp, clouds.test[:1], "partition_shap", clustering="correlation")
     with pytest.raises(BadInput, match="clustering='correlation' without rows"):
         wb.explain(tiny, images, "partition_shap", clustering="correlation", background=images)
-    with pytest.raises(BadInput, match="n_samples is 3.*at least 4"):
+    with pytest.raises(BadInput, match=r"n_samples is 3.*at least 4"):
         wb.explain(mlp, clouds.test[:1], "partition_shap", n_samples=3)

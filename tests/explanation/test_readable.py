@@ -134,7 +134,7 @@ def test_an_output_that_trees_do_not_add_up_is_refused_with_what_they_do(model, 
 
 def test_models_without_trees_that_shap_reads_are_refused(mlp, clouds):
     for model in (mlp, AdaBoostClassifier(n_estimators=3).fit(X, TWO), LogisticRegression().fit(X, TWO)):
-        with pytest.raises(NotExplainable, match="no decision tree, forest or boosted trees.*kernel_shap"):
+        with pytest.raises(NotExplainable, match=r"no decision tree, forest or boosted trees.*kernel_shap"):
             wb.explain(model, clouds.test.x[:2], "tree_shap")
     three = GradientBoostingClassifier(n_estimators=3).fit(X, THREE)
     with pytest.raises(NotExplainable, match=r"shap does not read.*HistGradientBoosting"):
@@ -204,7 +204,7 @@ def test_steps_that_mix_columns_are_refused_also_if_their_names_hide_it(step, wo
 
 def test_what_is_no_sum_over_columns_is_refused():
     line = LogisticRegression().fit(X, TWO)
-    with pytest.raises(BadInput, match="output='probability' is no sum over columns.*kernel_shap"):
+    with pytest.raises(BadInput, match=r"output='probability' is no sum over columns.*kernel_shap"):
         wb.explain(line, ROWS, "linear_shap", output="probability")
     counts = PoissonRegressor().fit(X, np.abs(X[:, 0]))
     with pytest.raises(NotExplainable, match="away from its coefficients times its numbers"):

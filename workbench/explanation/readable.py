@@ -74,6 +74,8 @@ def _of_trees(glass: Any, rows: np.ndarray, background: np.ndarray | None) -> tu
     except (shap.utils._exceptions.InvalidModelError, NotImplementedError) as problem:
         raise NotExplainable(f"shap does not read this {type(glass).__name__}: {problem}", "trees that it reads",
                              "Use kernel_shap, or HistGradientBoostingClassifier for several classes") from problem  # fmt: skip
+    if background is not None:
+        explainer.data = explainer.data.astype(explainer.model.input_dtype)  # As it does with the rows.
     explainer.model.thresholds = _floored(explainer.model.thresholds)
     values = np.asarray(explainer.shap_values(rows, check_additivity=False), dtype=float)
     expected = np.asarray(explainer.expected_value, dtype=float).reshape(1, 1, -1)
