@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import shap
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nets import shares
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA
@@ -214,3 +216,60 @@ def test_what_is_no_sum_over_columns_is_refused():
         wb.explain(pairs, ROWS, "linear_shap")
     with pytest.raises(NotExplainable, match="has no coefficients"):
         wb.explain(TREES["tree"][0], ROWS, "linear_shap")
+
+
+# laws
+
+CORNERS = np.float32(np.indices((2, 2, 2)).reshape(3, 8).T)
+numbers = st.integers(-8, 8).map(float)
+tables = st.lists(numbers, min_size=8, max_size=8).map(np.array)
+triples = st.lists(numbers, min_size=3, max_size=3).map(np.array)
+
+
+def of_tree(table, method="tree_shap"):
+    """Explain the corner of ones, over all corners, of the tree that knows a table of eight values by heart."""
+    tree = DecisionTreeRegressor(random_state=0).fit(CORNERS, table)
+    return wb.explain(tree, CORNERS[-1:], method, output="raw", background=CORNERS).values[0]
+
+
+@settings(max_examples=25)
+@given(tables)
+def test_a_tree_has_the_values_of_every_coalition_whatever_it_says(table):
+    values = of_tree(table)
+    np.testing.assert_allclose(values, of_tree(table, "exact_shapley"), atol=1e-5)
+    np.testing.assert_allclose(values.sum(), table[-1] - table.mean(), atol=1e-5)
+
+
+@settings(max_examples=25)
+@given(tables, tables)
+def test_values_of_a_sum_of_trees_are_sums_of_values(first, second):
+    np.testing.assert_allclose(of_tree(first) + of_tree(second), of_tree(first + second), atol=1e-4)
+
+
+@settings(max_examples=25)
+@given(tables)
+def test_what_a_tree_does_not_ask_about_gets_nothing_and_equals_get_equal(table):
+    cube = table.reshape(2, 2, 2)
+    assert of_tree(np.stack([cube[0], cube[0]]).ravel())[0] == 0
+    values = of_tree((cube + cube.transpose(1, 0, 2)).ravel())
+    assert values[0] == pytest.approx(values[1], abs=1e-5)
+
+
+def of_line(coefficients, x, background):
+    line = LinearRegression().fit(CORNERS, CORNERS[:, 0])
+    line.coef_, line.intercept_ = np.asarray(coefficients), 1.5
+    return wb.explain(
+        line, np.float32([x]), "linear_shap", output="raw", background=np.float32(background)
+    ).values[0]
+
+
+@settings(max_examples=25)
+@given(triples, triples, triples, triples)
+def test_lines_keep_the_four_laws(first, second, x, row):
+    background = [row, row + 1]
+    a, b, both = (of_line(c, x, background) for c in (first, second, first + second))
+    np.testing.assert_allclose(a + b, both, atol=1e-3)
+    np.testing.assert_allclose(a.sum(), first @ (x - row - 0.5), atol=1e-3)
+    assert of_line([0, *first[1:]], x, background)[0] == 0
+    same = of_line([first[0], first[0], 0], [x[0], x[0], 0], [[row[0], row[0], 0]])
+    assert same[0] == same[1]

@@ -68,6 +68,15 @@ def test_a_background_counts_by_its_mean(mlp, clouds):
     np.testing.assert_allclose(e.values, np.mean(each, 0), rtol=1e-4, atol=1e-5)
 
 
+def test_memory_does_not_grow_with_the_background(mlp, clouds):
+    largest = []
+    for rows in (2, 100):
+        with Sizes() as sizes:
+            wb.explain(mlp, clouds.test[:8], "exact_shapley", background=clouds.train.x[:rows], batch_size=64)
+        largest.append(max(sizes.seen))
+    assert largest[1] <= max(largest[0], 100 * 64)  # One scalar a background row and version, no row of it.
+
+
 def test_one_row_is_a_background_of_one(mlp, clouds):
     row = clouds.train.x[0]
     expected = wb.explain(mlp, clouds.test[:3], "exact_shapley", baselines=row)

@@ -14,6 +14,7 @@ flag                      what was found
 ``layer used twice``      a hooked layer ran more than once a forward; its last output was taken
 ``shared draws``          rows share their random draws, so their sampling errors are not independent
 ``few samples``           a regression has fewer than 10 samples a group
+``coarse``                a hierarchy was not followed down to every group; what is left is shared equally
 ``batch``                 a dynamic int8 model, whose activations are scaled by the batch
 ``cut off``               texts longer than what the model reads
 ``unknown words``         more than a tenth of the words are not in the vocabulary
