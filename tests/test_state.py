@@ -222,6 +222,13 @@ def test_threads_come_back_also_after_an_error():
     assert torch.get_num_threads() == before
 
 
+def test_torchs_fast_path_comes_back_also_after_an_error():
+    with pytest.raises(ZeroDivisionError), state.slow_attention():
+        assert not torch.backends.mha.get_fastpath_enabled()
+        raise ZeroDivisionError
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
 def test_the_int8_engine_comes_back_also_after_an_error():
     before = torch.backends.quantized.engine
     other = next(e for e in torch.backends.quantized.supported_engines if e not in (before, "none"))

@@ -56,7 +56,7 @@ def report(
     from .reporting.sources import opened
     from .reporting.walk import report as write
 
-    source = opened(data=data, csv=csv, folder=folder, texts=texts, label=label, text=text)
+    source = opened(data=data, csv=csv, folder=folder, texts=texts, label=label, text=text, fast=fast)
     given: dict[str, Any] = {
         k: v for k, v in {"references": references, "seed": seed}.items() if v is not None
     }

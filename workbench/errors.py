@@ -31,6 +31,14 @@ class BadInput(WorkbenchError, ValueError):
     """An argument or its content cannot be used."""
 
 
+class TooFew(BadInput):
+    """A number of samples is too small; ``least`` is the smallest that works."""
+
+    def __init__(self, wrong: str, least: int, todo: str) -> None:
+        self.least = least
+        super().__init__(wrong, f"at least {least}", todo)
+
+
 class UnknownName(WorkbenchError, LookupError):
     """A name that is not in the list; the message holds the list."""
 

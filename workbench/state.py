@@ -24,8 +24,10 @@ _HOOKS = (
 
 
 @contextmanager
-def untouched(model: Any) -> Iterator[Any]:
+def untouched(model: Any, frozen: bool = True) -> Iterator[Any]:
     """Lend a model in evaluation mode with frozen parameters; it comes back as it was.
+
+    With ``frozen=False`` its parameters keep their gradients' graph, for losses.
 
     Modes, ``requires_grad``, gradients, hooks, buffers and the global random state are restored, also
     after an error. Anything that is not an ``nn.Module`` (an estimator, a callable) only has the
@@ -37,7 +39,7 @@ def untouched(model: Any) -> Iterator[Any]:
         if not isinstance(model, torch.nn.Module):
             yield model
             return
-        with _modes(model), _hooks(model), _gradients(model), _buffers(model):
+        with _modes(model), _hooks(model), _gradients(model, frozen), _buffers(model):
             model.eval()
             yield model
 
@@ -72,11 +74,11 @@ def _refill(hooks: dict, entries: dict) -> None:
 
 
 @contextmanager
-def _gradients(model: torch.nn.Module) -> Iterator[None]:
+def _gradients(model: torch.nn.Module, frozen: bool) -> Iterator[None]:
     """Freeze parameters, and take their gradients off meanwhile, so that none is changed in place."""
     kept = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    for p, _, _ in kept:
-        p.requires_grad_(False)
+    for p, needed, _ in kept:
+        p.requires_grad_(needed and not frozen)
         p.grad = None
     try:
         yield
@@ -146,6 +148,19 @@ def quantized_engine(name: str) -> Iterator[None]:
         yield
     finally:
         torch.backends.quantized.engine = kept
+
+
+@contextmanager
+def slow_attention() -> Iterator[None]:
+    """Let torch's own attention layers compute step by step inside the block: the fast path shows no weights."""
+    import torch
+
+    kept = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(kept)
 
 
 def seed(n: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from attentive import Words
 from nets import Function, ask, linear
 from sklearn.tree import DecisionTreeClassifier
 
@@ -82,6 +83,7 @@ CASES = {
     "unknown category": [_unknown_category],
     "cut off": [lambda: _of_words("a good good good film")],
     "unknown words": [lambda: _of_words("a fine film"), lambda: _of_words("good", "x y z")],
+    "read otherwise": [lambda: wb.explain(Words(9, mean=True), np.array([[2, 3, 4], [2, 5, 0]]), "attention")],
     "train mode": [_train_mode, _one_part_in_train_mode],
     "NaN": [lambda: raw(lambda x: (x - 1).clamp(min=0).sqrt().sum(1), method="saliency", x=np.ones((2, 3), np.float32))],
     "constant map": [lambda: raw(lambda x: x.sum(1) * 0, method="saliency"), lambda: wb.explain(LINE, X * 0, "input_x_gradient")],

@@ -152,6 +152,8 @@ def test_what_is_not_reached_is_shared_equally_and_flagged(lenet, images):
     fine = wb.explain(lenet, images[:2], "partition_shap", feature_mask=NINE)
     coarse = wb.explain(lenet, images[:2], "partition_shap", feature_mask=NINE, n_samples=4)
     assert "coarse" not in fine.flags
+    assert fine.settings["error"] == 0
+    assert "error" not in coarse.settings
     assert "Up to 68 evaluations reach every group, 4 were allowed" in coarse.flags["coarse"]
     np.testing.assert_allclose(coarse.values.sum((1, 2, 3)), fine.values.sum((1, 2, 3)), atol=1e-4)
     upper, lower = coarse.values[:, NINE[0] == 0], coarse.values[:, NINE[0] == 1]
@@ -179,3 +181,12 @@ def test_what_makes_no_hierarchy_is_refused(mlp, clouds, tiny, images):
         wb.explain(tiny, images, "partition_shap", clustering="correlation", background=images)
     with pytest.raises(BadInput, match=r"n_samples is 3.*at least 4"):
         wb.explain(mlp, clouds.test[:1], "partition_shap", n_samples=3)
+
+
+def test_a_budget_is_spent_until_every_group_is_reached(lenet, images):
+    options = {"method": "partition_shap", "feature_mask": NINE}
+    fine = wb.explain(lenet, images[:1], **options)
+    spent = wb.explain(lenet, images[:1], budget=1000, **options)
+    assert "coarse" not in spent.flags
+    assert spent.n_forward <= 1000
+    np.testing.assert_allclose(spent.values, fine.values, atol=1e-6)

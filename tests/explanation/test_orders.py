@@ -146,7 +146,7 @@ def test_one_group_gets_the_whole_difference(tiny, images, method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_order_is_refused_as_it_has_no_error(mlp, clouds, method):
-    with pytest.raises(BadInput, match=r"n_samples is 1.*at least 2 orders"):
+    with pytest.raises(BadInput, match=r"n_samples is 1\..*at least 2.*the spread over orders"):
         wb.explain(mlp, clouds.test[:1], method, n_samples=1)
 
 
@@ -155,3 +155,11 @@ def test_a_line_needs_no_more_than_two_orders(clouds):
     e = wb.explain(net, clouds.test[:6], "shapley_sampling", target=0, n_samples=2)
     np.testing.assert_allclose(e.values, clouds.test.x[:6] * [1, -2, 0, 3, 0.5], atol=1e-5)
     assert torch.is_tensor(orders(3, 2, 0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_budget_is_spent_in_orders_and_the_error_that_was_reached_is_said(tiny, images, method):
+    few, many = (wb.explain(tiny, images[:1], method, budget=n, feature_mask=NINE) for n in (800, 12_000))
+    assert 6000 < many.n_forward <= 12_000
+    assert many.settings["error"] < few.settings["error"]
+    np.testing.assert_array_equal(many.replay(tiny).values, many.values)

@@ -42,6 +42,7 @@ FORMULAS = {
     "centred_logit": at(Z) - Z.mean(1),
     "log_prob": np.log(at(softmax(Z))),
     "probability": at(softmax(Z)),
+    "label_probability": 1 / (1 + np.exp(-at(Z))),
     "runner_up": at(Z) - second(Z),
 }
 
@@ -51,6 +52,7 @@ FORMULAS = {
 
 def test_every_output_has_its_formula_here():
     assert set(OUTPUTS) == {*FORMULAS, "raw"}
+    assert all(len(formula) == len(Z) for formula in FORMULAS.values())
 
 
 @pytest.mark.parametrize("output", FORMULAS)
@@ -70,6 +72,7 @@ def test_the_base_value_is_the_output_of_the_baseline(output):
         "centred_logit": base[CLASSES] - base.mean(),
         "log_prob": np.log(softmax(base[None])[0, CLASSES]),
         "probability": softmax(base[None])[0, CLASSES],
+        "label_probability": 1 / (1 + np.exp(-base[CLASSES])),
         "runner_up": base[CLASSES]
         - base[[1, 1, 2, 0]],  # the rival is the second class of the input, not of the baseline
     }
@@ -99,16 +102,36 @@ def test_a_model_with_one_output_is_explained_raw():
         assert e.target.tolist() == [0, 0, 0, 0]
 
 
+def test_one_output_is_the_logit_unless_another_is_asked_for():
+    net = linear([[1.0, 2, 3]])
+    e = wb.explain(net, Z, "input_x_gradient")
+    np.testing.assert_allclose(e.values, Z * [1, 2, 3])
+    assert e.settings["output"] == "raw"
+    z = Z @ [1, 2, 3]
+    for output, wanted in {
+        "probability": 1 / (1 + np.exp(-np.abs(z))),
+        "log_prob": -np.log1p(np.exp(-np.abs(z))),
+        "runner_up": np.abs(z),
+        "centred_logit": np.abs(z) / 2,
+    }.items():
+        e = wb.explain(net, Z, "occlusion", output=output)
+        np.testing.assert_allclose(e.output, wanted, rtol=1e-5, atol=1e-6)
+        assert e.target.tolist() == (z > 0).astype(int).tolist()
+        assert "one output" in e.flags
+        assert wb.explain(net, Z, "occlusion", output=output, target=1).target.tolist() == [1] * len(Z)
+
+
 def test_the_wrong_output_for_a_model_is_refused():
     with pytest.raises(BadInput, match=r"output='raw' but the model has 3 outputs"):
         wb.explain(IDENTITY, Z, "saliency", output="raw")
-    with pytest.raises(BadInput, match=r"output='probability' but the model has one output.*'raw'"):
-        wb.explain(linear([[1.0, 2, 3]]), Z, "saliency", output="probability")
+    with pytest.raises(BadInput, match=r"one output.*a target was given.*no target, or 0.*'runner_up'"):
+        wb.explain(linear([[1.0, 2, 3]]), Z, "saliency", target=1)
 
 
 def test_an_unknown_output_is_answered_with_the_known():
     with pytest.raises(
-        UnknownName, match=r"'logits'.*centred_logit, log_prob, logit, probability, raw, runner_up"
+        UnknownName,
+        match=r"'logits'.*centred_logit, label_probability, log_prob, logit, probability, raw, runner_up",
     ):
         wb.explain(IDENTITY, Z, "saliency", output="logits")
 
@@ -384,8 +407,8 @@ def test_answers_that_make_no_sense_are_refused(function, words, wrap):
 
 
 def test_a_net_that_returns_no_tensor_is_refused():
-    with pytest.raises(BadInput, match=r"returned tuple for a batch of \d+.*Wrap the model"):
-        wb.explain(Function(lambda x: (x, x)), Z, "saliency")
+    with pytest.raises(BadInput, match=r"returned list for a batch of \d+.*Wrap the model"):
+        wb.explain(Function(lambda x: [x, x]), Z, "saliency")
 
 
 def test_inputs_that_a_model_cannot_take_are_refused(points):

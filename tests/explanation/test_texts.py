@@ -81,7 +81,7 @@ def test_a_replay_and_a_file_give_the_same_bits(tmp_path, reader, reviews, metho
         np.testing.assert_array_equal(other.values, e.values)
         assert other.fingerprint == e.fingerprint
         assert other.tokens == e.tokens
-        assert other.settings == e.settings
+        np.testing.assert_equal(other.settings, e.settings)
     assert loaded.codec == reviews.codec
 
 

@@ -94,7 +94,9 @@ def test_a_glass_box_of_texts_reads_strings(texts, name):
     fitted = wb.build(name, texts).fit(texts.train.raw, texts.train.y)
     assert isinstance(fitted[-1], GLASS[name]) and fitted.spec["builder"] == name
     assert (fitted.predict(texts.test.raw) == texts.test.y).mean() > 0.7
-    assert "good1" in fitted[0].vocabulary_ and any(" " in words for words in fitted[0].vocabulary_)
+    assert any(word.startswith("good") for word in fitted[0].vocabulary_) and any(
+        " " in words for words in fitted[0].vocabulary_
+    )
 
 
 def test_the_vocabulary_is_not_for_users_to_choose(texts):

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .columns import Columns
+from .parts import Parts
 from .tokenizer import Tokenizer
 
 
@@ -46,5 +47,7 @@ class Codec(Protocol):
 def from_plain(plain: dict[str, Any] | None) -> Any:
     """Return the codec that its ``plain`` wrote, or None."""
     return (
-        None if plain is None else {c.kind: c for c in (Columns, Tokenizer)}[plain["kind"]].from_plain(plain)
+        None
+        if plain is None
+        else {c.kind: c for c in (Columns, Tokenizer, Parts)}[plain["kind"]].from_plain(plain)
     )

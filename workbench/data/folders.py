@@ -23,6 +23,7 @@ def from_folder(
     path: str | Path,
     *,
     size: int | tuple[int, int] | None = None,
+    largest: int = pictures.LARGEST,
     mode: str | None = None,
     name: str | None = None,
     seed: int = 0,
@@ -44,7 +45,9 @@ def from_folder(
         Of the folder.
     size
         Rows and columns that pictures are resized to, or one number for both; by default their median size,
-        at most 48 on the longer side and at least 16.
+        at least 16 a side.
+    largest
+        Pixels that the longer side has at most where no ``size`` is given.
     mode
         "L" (grey) or "RGB"; by default grey if all pictures are grey.
     name
@@ -65,14 +68,14 @@ def from_folder(
     """
     root = existing(path)
     remarks = Remarks(root.resolve().name)
-    shape = _size(size, mode, remarks)
+    shape = _size(size, largest, mode, remarks)
     if not root.is_dir():
         remarks.broken("This is a file", "a folder with a folder of pictures for each class",
                        "Name the folder; archives are unpacked first, tables read by wb.from_csv")  # fmt: skip
     found = _found(root, remarks)
     y = np.array([found.classes.index(c) for c in found.labels])
     _enough(found, np.bincount(y, minlength=len(found.classes)), remarks)
-    pixels, kept = _pixels(found, shape, verbose, remarks)
+    pixels, kept = _pixels(found, shape, largest, verbose, remarks)
     found, y = found.only(kept), y[kept]
     _enough(found, np.bincount(y, minlength=len(found.classes)), remarks)
     x = _floats(pixels, mode, remarks)
@@ -102,7 +105,12 @@ class _Found:
         return self.paths[row].relative_to(self.root).as_posix()
 
 
-def _size(size: int | tuple[int, int] | None, mode: str | None, remarks: Remarks) -> tuple[int, int] | None:
+def _size(
+    size: int | tuple[int, int] | None, largest: int, mode: str | None, remarks: Remarks
+) -> tuple[int, int] | None:
+    if not _is_size((largest, largest)) or largest < pictures.SMALLEST:
+        remarks.unusable(f"largest is {largest!r}", f"a whole number of {pictures.SMALLEST} to 4096 pixels",
+                         "Pass such as largest=64")  # fmt: skip
     if mode not in (None, "L", "RGB"):
         remarks.unusable(f"mode is {mode!r}", "'L' (grey), 'RGB' or None", "Choose one of them")
     shape = (size, size) if isinstance(size, (int, np.integer)) else size
@@ -200,20 +208,20 @@ def _enough(found: _Found, counts: np.ndarray, remarks: Remarks) -> None:
 
 
 def _pixels(
-    found: _Found, shape: tuple[int, int] | None, verbose: bool, remarks: Remarks
+    found: _Found, shape: tuple[int, int] | None, largest: int, verbose: bool, remarks: Remarks
 ) -> tuple[np.ndarray, list[int]]:
     """Return the pixels of the readable pictures, and which these are."""
     sizes, problems = pictures.measured(found.paths)
     readable = [place for place, size in enumerate(sizes) if size is not None]
     if not readable:
         _damaged(found, [*range(len(sizes))], problems, remarks)
-    chosen = shape or pictures.usual(sizes)
+    chosen = shape or pictures.usual(sizes, largest)
     pixels, whole, more, counts = pictures.loaded([found.paths[i] for i in readable], chosen, verbose)
     kept = [readable[i] for i in whole]
     if len(kept) < len(sizes):
         gone = sorted({*range(len(sizes))} - {*kept})
         _damaged(found, gone, [*problems, *more], remarks)
-    _say(counts, {size for size in sizes if size is not None}, chosen, shape is None, remarks)
+    _say(counts, {size for size in sizes if size is not None}, chosen, 0 if shape else largest, remarks)
     return pixels, kept
 
 
@@ -231,13 +239,17 @@ def _damaged(found: _Found, gone: list[int], problems: list[str], remarks: Remar
 
 
 def _say(
-    counts: pictures.Counts, sizes: set[tuple[int, int]], chosen: tuple[int, int], own: bool, remarks: Remarks
+    counts: pictures.Counts,
+    sizes: set[tuple[int, int]],
+    chosen: tuple[int, int],
+    largest: int,
+    remarks: Remarks,
 ) -> None:
     if sizes != {chosen}:
         rows, columns = zip(*sizes, strict=True)
         span = f"{min(rows)} to {max(rows)} rows and {min(columns)} to {max(columns)} columns"
         remarks.note(
-            f"Pictures of {span} were resized to {chosen[0]} x {chosen[1]}{' (the median, within 16 and 48); size= changes that' if own else ''}."
+            f"Pictures of {span} were resized to {chosen[0]} x {chosen[1]}{f' (the median, within 16 and {largest}); size= changes that' if largest else ''}."
         )
     if len(counts.modes) > 1:
         remarks.note(

@@ -63,10 +63,10 @@ def measured(paths: Sequence[Path]) -> tuple[list[tuple[int, int] | None], list[
     return sizes, problems
 
 
-def usual(sizes: Sequence[tuple[int, int] | None]) -> tuple[int, int]:
-    """Return the median (rows, columns), made smaller where a side is above 48, and at least 16 each."""
+def usual(sizes: Sequence[tuple[int, int] | None], largest: int = LARGEST) -> tuple[int, int]:
+    """Return the median (rows, columns), made smaller where a side is above the largest, and at least 16 each."""
     rows, columns = np.median([size for size in sizes if size is not None], axis=0)
-    scale = min(1.0, LARGEST / max(rows, columns))
+    scale = min(1.0, largest / max(rows, columns))
     return max(SMALLEST, round(rows * scale)), max(SMALLEST, round(columns * scale))
 
 

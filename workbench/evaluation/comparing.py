@@ -33,7 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "grad_cam": {"relu": False},
     "integrated_gradients": {"n_steps": 32},
 }
-LARGE = 40  # rows or columns of an image
+LARGE = 32  # rows or columns of an image
 COMPARED = ("cosine", "topk_iou", "mass_moved")
 MERITS = ("deletion", "insertion", "completeness", "sparseness")
 MERIT_ROWS, MERIT_SHARE = 100, 4  # of four rows one, at most 100: floors cost more than all maps together

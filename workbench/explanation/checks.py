@@ -12,6 +12,7 @@ flag                      what was found
 ``log-probabilities``     an estimator without logits: log-probabilities, at least log 1e-6, stand for them
 ``probabilities``         the model's outputs look like probabilities and were taken as logits
 ``layer used twice``      a hooked layer ran more than once a forward; its last output was taken
+``read otherwise``        reading the attention weights changes the output by more than rounding
 ``shared draws``          rows share their random draws, so their sampling errors are not independent
 ``few samples``           a regression has fewer than 10 samples a group
 ``coarse``                a hierarchy was not followed down to every group; what is left is shared equally

@@ -1,39 +1,16 @@
-"""The front door: ``explain`` checks what it is given, lends the model out untouched, and returns a record."""
+"""``explain``: the one door; it checks what comes in, leaves the model untouched, and returns a record."""
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Iterable
-from numbers import Integral
 from typing import Any
 
-import numpy as np
 import torch
 
-from ..data.records import Data, Split
-from ..errors import BadInput, WorkbenchError
-from ..state import seeded, untouched
+from ..data.records import Data
 from ..zoo.holder import unwrap
-from ..zoo.identity import fingerprint
-from . import checks, entrance
-from .entrance import Given
-from .gradients import smoothed
-from .registry import NEEDS, Method, look_up, refusal, require
-from .result import Explanation
-from .score import Score, batch_rows
-from .space import Space
-
-SAID = (
-    "feature_names",
-    "estimand",
-    "base_values",
-)  # what a method may say of its result instead of the record's usual words
-NOISE = {"n_samples": 50, "stdev": 0.1}
-# What a model's own code may raise.
-MODEL_ERRORS = (RuntimeError, TypeError, ValueError, LookupError, AttributeError)
-# What torch says where a model, such as a wrapper around numpy, breaks the chain of gradients.
-NO_GRADIENT = ("does not require grad", "appears to not have been used in the graph")
+from .calls import Explainer
+from .registry import look_up
 
 
 def explain(
@@ -50,9 +27,11 @@ def explain(
     data: Data | None = None,
     forward_kwargs: dict | None = None,
     noise: dict | None = None,
+    budget: str | int | None = None,
     shared_draws: bool | None = None,
     seed: int = 0,
     batch_size: int | None = None,
+    compute: str | None = None,
     **options: Any,
 ) -> Any:
     """Explain a model's output for each input by a method of :func:`methods`.
@@ -64,7 +43,8 @@ def explain(
         ``Compressed``. It comes back as it was, also after an error.
     inputs
         A ``Split`` such as ``data.test[:5]``, a float array or tensor ``(n, ...)``, token numbers
-        ``(n, length)``, a data frame of raw rows (with ``data=`` or ``background=``), or a list of texts.
+        ``(n, length)``, a data frame of raw rows (with ``data=`` or ``background=``), a list of texts, or a
+        tuple of arrays for a model that takes several inputs (see ``Explanation.parts``).
         A global method takes None, or the labelled rows it looks at.
     method
         A name, or a list of names for a dict of explanations.
@@ -72,7 +52,9 @@ def explain(
         Class to explain, one a row or one for all. None is the class the model itself predicts.
     output
         The scalar: "logit", "centred_logit" (minus the mean of all logits), "log_prob", "probability",
-        "runner_up" (difference to the second class), "raw" (a model with one output).
+        "runner_up" (difference to the second class), "label_probability" (the sigmoid of one of several
+        labels), "raw" (a model with one output; "logit" means the same there, and the others take it as the
+        logit of class 1 against class 0).
     baselines, background
         What stands for absent: one value or row (default 0, which for a standardized table is the training
         mean; the pad token for texts), or rows to average over, which makes the estimand marginal. Not both.
@@ -83,15 +65,21 @@ def explain(
     data
         Gives names of classes and columns, and turns raw rows and texts into what the model takes.
     forward_kwargs
-        Passed on to the module's forward.
+        Passed on to the module's forward; an array with an entry for each row goes along with its row.
     noise
         ``{"n_samples": 50, "stdev": .1}``: average a gradient method over noisy copies of each input.
+    budget
+        ``"2s"``, ``"500ms"`` or a number of model evaluations: a method that samples draws as many samples as
+        it allows; ``settings`` say how many that were, and the error they reached.
     shared_draws
         Whether rows share random draws; by default the method's own choice (shared for LIME and kernel SHAP).
     seed
         Of everything random. Same seed, same bits, for equal batch size, threads and versions.
     batch_size
-        Rows of one forward; chosen by the size of an input when None.
+        Rows of one forward; chosen by the size of an input when None, and halved where memory does not suffice.
+    compute
+        "channels_last" or "bfloat16": another memory layout or precision, on a copy of the model. How far the
+        first rows agree with plain values is measured, flagged, and stands in ``settings["agreement"]``.
     **options
         The method's own; see ``wb.methods()``.
 
@@ -118,205 +106,110 @@ def explain(
     Explanation(occlusion of the logit, values 2x1x28x28)
     """
     common = {"output": output, "baselines": baselines, "background": background, "layer": layer,
-              "feature_mask": feature_mask, "forward_kwargs": forward_kwargs, "noise": noise,
-              "shared_draws": shared_draws, "seed": seed, "batch_size": batch_size}  # fmt: skip
+              "feature_mask": feature_mask, "forward_kwargs": forward_kwargs, "noise": noise, "budget": budget,
+              "shared_draws": shared_draws, "seed": seed, "batch_size": batch_size, "compute": compute}  # fmt: skip
     if not isinstance(method, str):
         return {
             name: explain(model, inputs, name, target=target, data=data, **common, **options)
             for name in method
         }
-    entry, model, started = look_up(method), unwrap(model), time.perf_counter()
-    options = entry.checked(options)
-    given = entrance.given(inputs, model, data, background)
-    common = _common(entry, {**common, "background": given.background})
-    flags = checks.of_model(model) | given.flags | checks.of_rows(given.x, given.codec)
-    with untouched(model), seeded(seed):
-        part = _explain_model if entry.scope == "global" else _explain_rows
-        result = part(entry, model, given, target, common, options)
-    facts = result.pop("facts")
-    names = facts.pop("feature_names", None) or _names(entry, given, data, result["values"])
-    estimand = facts.pop("estimand", None) or _estimand(entry, common)
-    settings = {**common, **options, **facts}
-    return Explanation(
-        **{**result, "flags": flags | result["flags"]}, method=method, estimand=estimand, signed=_signed(entry, settings),
-        settings=settings, model_fingerprint=fingerprint(model), seconds=time.perf_counter() - started,
-        feature_names=names, class_names=data.class_names if data else (), codec=given.codec,
-    )  # fmt: skip
+    return explainer(model, method, data=data, **common, **options)(inputs, target)
 
 
-def _names(entry: Method, given: Given, data: Data | None, values: np.ndarray) -> tuple[str, ...]:
-    """Return the names of the features: the original columns, or the encoded ones where these have the values."""
-    encoded = getattr(given.codec, "encoded_names", ())
-    if entry.scope == "global" and len(encoded) == values.shape[-1]:
-        return encoded
-    return given.codec.names if given.codec is not None else data.feature_names if data else ()
+def explainer(
+    model: Any,
+    method: str = "integrated_gradients",
+    *,
+    output: str = "logit",
+    baselines: Any = None,
+    background: Any = None,
+    layer: str | None = None,
+    feature_mask: Any = None,
+    data: Data | None = None,
+    forward_kwargs: dict | None = None,
+    noise: dict | None = None,
+    budget: str | int | None = None,
+    shared_draws: bool | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    compute: str | None = None,
+    **options: Any,
+) -> Explainer:
+    """Prepare a method for a model once; call what comes back with inputs, and a target where it is not the prediction.
+
+    Parameters
+    ----------
+    model, method, output, baselines, background, layer, feature_mask, data, forward_kwargs, noise, budget
+        As in :func:`explain`.
+    shared_draws, seed, batch_size, compute, **options
+        As in :func:`explain`.
+
+    Returns
+    -------
+    Explainer
+        ``f(inputs, target=None) -> Explanation``, equal to what :func:`explain` returns.
+
+    Raises
+    ------
+    UnknownName
+        No such method.
+    BadInput
+        A misspelt option.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> data = wb.load("mnist").subset(train=300)
+    >>> f = wb.explainer(wb.build("mlp", data), "saliency")
+    >>> f(data.test[:2])
+    Explanation(saliency of the logit, values 2x1x28x28)
+    """
+    entry = look_up(method)
+    common = {"output": output, "baselines": baselines, "background": background, "layer": layer,
+              "feature_mask": feature_mask, "forward_kwargs": forward_kwargs, "noise": noise, "budget": budget,
+              "shared_draws": shared_draws, "seed": seed, "batch_size": batch_size, "compute": compute}  # fmt: skip
+    return Explainer(unwrap(model), entry, entry.checked(options), common, data)
 
 
-def _common(entry: Method, common: dict[str, Any]) -> dict[str, Any]:
-    """Refuse a common argument that this method would ignore; leave out those that were not given."""
-    without = [name for name in ("layer", "shared_draws") if not entry.takes(name)]
-    for name in [*without, *sorted(entry.ignores)]:
-        if common[name] is not None:
-            raise BadInput(f"{entry.name} was given {name}={_short(common[name])}", f"no {name}: the method has no use for it",
-                           "Leave it out")  # fmt: skip
-    if common["noise"] is not None and ("gradient" not in entry.needs or entry.takes("seed")):
-        raise BadInput(
-            f"{entry.name} was given noise", "a gradient method that draws nothing itself", "Leave noise out"
-        )
-    if not isinstance(common["seed"], Integral):
-        raise BadInput(f"seed is {common['seed']!r}", "a whole number", "Pass one")
-    arrays = {"baselines", "background", "feature_mask"}
-    return {
-        name: _array(value) if name in arrays else value
-        for name, value in common.items()
-        if value is not None
-    }
+def attribute(
+    model: Any,
+    inputs: Any,
+    method: str = "integrated_gradients",
+    *,
+    target: Any = None,
+    create_graph: bool = False,
+    **settings: Any,
+) -> torch.Tensor:
+    """Return a method's values as a tensor, with ``create_graph`` one that a loss can be differentiated through.
 
+    For training terms such as "the gradient shall be small where people marked": the graph leads to the
+    model's parameters, not to the inputs. The model is asked in evaluation mode and comes back in its own.
 
-def _estimand(entry: Method, common: dict[str, Any]) -> str:
-    marginal = "; marginal: the mean over what background rows put in place of absent features"
-    return entry.estimand + (marginal if "background" in common else "")
+    Parameters
+    ----------
+    model, inputs, method, target
+        As in :func:`explain`.
+    create_graph
+        Keep the graph; methods whose values have none are refused, and so are int8 models.
+    **settings
+        All other arguments of :func:`explain`, such as ``output`` and ``baselines``, and the method's options.
 
+    Returns
+    -------
+    torch.Tensor
+        ``(n, ...)`` of the features' shape, in the unit of the output.
 
-def _short(value: Any) -> str:
-    return repr(value) if np.ndim(getattr(value, "x", value)) == 0 else "an array"
+    Raises
+    ------
+    NotExplainable
+        No graph leads from these values to the parameters.
 
-
-def _array(value: Any) -> Any:
-    value = value.x if isinstance(value, Split) else value
-    array = np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
-    return array if array.ndim else array.item()
-
-
-def _explain_rows(
-    entry: Method, model: Any, given: Given, target: Any, common: dict, options: dict
-) -> dict[str, Any]:
-    x, kind = given.rows(), given.kind
-    require(entry, model, kind)
-    score = Score(model, common["output"], differentiable=bool(entry.needs & {"gradient", "layers"}), codec=given.reads(model),
-                  forward_kwargs=common.get("forward_kwargs"), batch_size=common.get("batch_size"))  # fmt: skip
-    words = space = _space(given, x.to(score.device), common)
-    if words.tokens and "gradient" in entry.needs:
-        score, space = _embedded(score, words)
-    output = _aimed(score, space, target)
-    if given.texts is not None and score.codec is not None:
-        score.hold_against(given.texts, words.x)
-    base = score.of_absent(marginal=space.background is not None)
-    values, facts = _call(entry, score, space, common, options)
-    base = facts.pop("base_values", base)
-    if given.calls_raw(model):
-        facts = {**facts, "raw": True, "measured": [*facts["measured"], "raw"]}
-    difference = (output - base).numpy(force=True)
-    promised = entry.complete and "noise" not in common and options.get("multiply_by_inputs", True)
-    delta = values.reshape(len(values), -1).sum(1) - difference if promised else None
-    fixed = None if words.fixed is None else words.fixed.numpy(force=True)
-    return {
-        "values": values, "inputs": x.numpy(force=True), "target": score.target.numpy(force=True),
-        "output": output.numpy(force=True), "base_values": base.numpy(force=True), "delta": delta, "kind": kind,
-        "row_ids": given.row_ids, "padding": fixed, "labels": given.labels(), "n_forward": score.n_forward, "facts": facts,
-        "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_call(score, common, entry, len(x), facts),
-    }  # fmt: skip
-
-
-def _space(given: Given, x: torch.Tensor, common: dict) -> Space:
-    arrays = {name: common.get(name) for name in ("baselines", "background", "feature_mask")}
-    return Space(x, **arrays, codec=given.codec, labels=given.y, clusters=given.clusters)
-
-
-def _embedded(score: Score, words: Space) -> tuple[Score, Space]:
-    """Move to the embeddings, where a text model has gradients."""
-    try:
-        inner, embed = score.embedded(words.x)
-        score.flags["baseline"] = (
-            "At the embedding a hidden word is a vector of padding that the model still reads; methods that hide words "
-            "take them away: base values differ."
-        )
-        return inner, words.embedded(embed)
-    except WorkbenchError:
-        raise
-    except MODEL_ERRORS as problem:
-        raise _failed(words, problem) from problem
-
-
-def _explain_model(
-    entry: Method, model: Any, given: Given, target: Any, common: dict, options: dict
-) -> dict[str, Any]:
-    require(entry, model, given.kind if given.x is not None else None)
-    if "rows" in entry.needs and given.y is None:
-        raise BadInput(f"{entry.name} was given {'no rows' if given.x is None else 'rows without classes'}",
-                       NEEDS["rows"], "Pass data.test as inputs")  # fmt: skip
-    score = Score(model, common["output"], codec=given.reads(model), batch_size=common.get("batch_size"))
-    space = None if given.x is None else _space(given, given.rows().to(score.device), common)
-    if space is not None:
-        score.batch_size = score.batch_size or batch_rows(space.x)
-    values, facts = _call(entry, score, space, common, options)
-    if "rows" in entry.needs:
-        facts = {**facts, "rows": _digest(given), "measured": [*facts["measured"], "rows"]}
-    nothing = dict.fromkeys(("inputs", "target", "output", "base_values", "delta"))
-    return {"values": values, **nothing, "kind": "weights" if space is None else given.kind, "facts": facts,
-            "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None)}  # fmt: skip
-
-
-def _digest(given: Given) -> str:
-    """Return the SHA-256 of the rows that a view of the model looked at."""
-    arrays = [np.ascontiguousarray(array) for array in (given.x, given.y) if array is not None]
-    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
-
-
-def _call(entry: Method, score: Score, space: Any, common: dict, options: dict) -> tuple[np.ndarray, dict]:
-    """Run the method; sort what it says beside its values into settings to replay and things measured."""
-    keywords = options | {
-        name: common[name]
-        for name in ("layer", "seed", "shared_draws")
-        if name in common and entry.takes(name)
-    }
-
-    def function(score: Score, space: Any) -> Any:
-        return entry.function(score, space, **keywords)
-
-    try:
-        if "noise" in common:
-            answer: Any = smoothed(function, score, space, seed=common["seed"], **_noise(common["noise"]))
-        else:
-            answer = function(score, space)
-    except RuntimeError as problem:
-        if not any(words in str(problem) for words in NO_GRADIENT):
-            raise
-        raise refusal(entry, ["its outputs have no gradient with respect to the inputs"], score.artifact,
-                      "image" if space.spatial else "table", lacks="gradient") from problem  # fmt: skip
-    values, facts = answer if isinstance(answer, tuple) else (answer, {})
-    values = space.folded(values) if entry.scope == "local" else values
-    measured = [name for name in facts if name not in options and name not in ("layer", *SAID)]
-    return values.detach().to(torch.float32).numpy(force=True).copy(), {**facts, "measured": measured}
-
-
-def _noise(noise: dict) -> dict:
-    if stray := set(noise) - set(NOISE):
-        raise BadInput(
-            f"noise has no {sorted(stray)[0]!r}", f"keys among {sorted(NOISE)}", "Correct the name"
-        )
-    noise = NOISE | noise
-    if not isinstance(noise["n_samples"], Integral) or noise["n_samples"] < 1 or not noise["stdev"] > 0:
-        raise BadInput(f"noise is {noise}", "a whole number of samples and a width above 0", "Correct it")
-    return noise
-
-
-def _signed(entry: Method, settings: dict) -> bool:
-    """Tell whether signs mean something, which an option may have decided."""
-    folded = [settings[name] for name in ("abs", "relu") if name in settings]
-    return not any(folded) if folded else entry.signed
-
-
-def _aimed(score: Score, space: Space, target: Any) -> torch.Tensor:
-    try:
-        return score.aim(space.x, target, space.absent)
-    except WorkbenchError:
-        raise
-    except MODEL_ERRORS as problem:
-        raise _failed(space, problem) from problem
-
-
-def _failed(space: Space, problem: Exception) -> BadInput:
-    return BadInput(f"The model failed on inputs of shape {tuple(space.x.shape)} ({problem})",
-                    "inputs that it takes",
-                    "Check the shape, pass forward_kwargs=, or give a callable on frames its raw rows, data.test.raw")  # fmt: skip
+    Examples
+    --------
+    >>> import torch, workbench as wb
+    >>> net = torch.nn.Linear(3, 2)
+    >>> wb.attribute(net, torch.ones(4, 3), "saliency", create_graph=True).sum().backward()
+    >>> net.weight.grad.shape
+    torch.Size([2, 3])
+    """
+    return explainer(model, method, **settings).tensor(inputs, target, create_graph)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..data.columns import Column, Columns
+from ..data.parts import Parts
 from ..data.records import Data, Split
 from ..data.tokenizer import Tokenizer
 from ..errors import BadInput
@@ -92,6 +93,8 @@ def given(inputs: Any, model: Any, data: Data | None, background: Any) -> Given:
         return _of_frame(inputs, codec, background, shape)
     if _is_texts(inputs):
         return _of_texts(list(inputs), model, codec, background, shape)
+    if isinstance(inputs, tuple):
+        return _of_parts(inputs, model, background)
     background = _encoded_background(background, codec)
     if inputs is None:
         return Given(None, "weights", codec, shape=shape, background=background)
@@ -167,6 +170,16 @@ def _of_texts(texts: list[str], model: Any, codec: Any, background: Any, shape: 
             )
     rows, own = np.arange(len(texts)), None if isinstance(model, torch.nn.Module) else texts
     return Given(codec.encoded(texts), "text", codec, True, None, rows, shape, background, flags, texts=own)
+
+
+def _of_parts(arrays: tuple, model: Any, background: Any) -> Given:
+    """Join the inputs of a model that takes several."""
+    made = [a.detach().cpu().numpy() if isinstance(a, torch.Tensor) else np.asarray(a) for a in arrays]
+    codec = Parts.of(made, model)
+    background = codec.joined(background) if isinstance(background, tuple) else background
+    return Given(
+        codec.encoded(made), codec.kind, codec, True, None, np.arange(len(made[0])), None, background
+    )
 
 
 def _encoded_background(background: Any, codec: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import BadInput, unknown
+from ..errors import BadInput, TooFew, unknown
 from ..state import seeded
 from .coalitions import ends, worth
 from .lengths import by_length
@@ -36,22 +36,25 @@ def partition_shap(score: Score, inputs: Space, *, n_samples: int = 2500,
     ``clustering`` is "place" (patches, words and columns are halved along the longer side, as shap halves
     images) or "correlation" (columns that vary together in the background join first); by default the second
     for a table with a background. ``n_samples`` is shap's ``max_evals``, counted for each row; where it does not
-    reach down to every group, what is left is shared equally and flagged. Nothing is drawn: the error is 0.
+    reach down to every group, what is left is shared equally and flagged. Nothing is drawn: the error is 0,
+    and not stated where a group was not reached.
     """
     if clustering not in (None, *HOW):
         raise unknown("clustering", clustering, HOW)
     if n_samples < ENDS + 2:
-        raise BadInput(f"n_samples is {n_samples}", f"at least {ENDS + 2} evaluations", "Raise it")
+        raise TooFew(f"n_samples is {n_samples}", ENDS + 2, "Raise it: a hierarchy begins with two halves")
     correlated = inputs.background is not None and not inputs.spatial
     how = clustering or ("correlation" if correlated else "place")
     if how == "correlation" and not correlated:
         raise BadInput("clustering='correlation' without rows of a table to correlate", "a table with background=",
                        "Give one, or choose 'place'")  # fmt: skip
-    return by_length(lambda s, i: _of_rows(s, i, n_samples, how), score, inputs)
+    values, facts = by_length(lambda s, i: _of_rows(s, i, n_samples, how), score, inputs)
+    exact = {} if "coarse" in score.flags else {"error": 0.0}
+    return values, {**exact, **facts}
 
 
 def _of_rows(score: Score, inputs: Space, n_samples: int, how: str) -> tuple[torch.Tensor, dict]:
-    d, facts = inputs.n_groups, {"error": 0.0, "hierarchy": HOW[how]}
+    d, facts = inputs.n_groups, {"hierarchy": HOW[how]}
     if d == 0:
         return torch.zeros(inputs.x.shape, device=inputs.x.device), facts
     if d == 1:

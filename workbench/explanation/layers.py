@@ -23,13 +23,15 @@ def grad_cam(score: Score, inputs: Space, *, layer: str | None = None, relu: boo
     from captum.attr import LayerGradCam
 
     name, module = score.layer(layer)
-    captum = LayerGradCam(score, module)
+    captum, graph = LayerGradCam(score, module), {"create_graph": score.keeps_graph}
     parts = []
     for rows in score.chunks(inputs.n):
         x = inputs.x[rows].detach().requires_grad_()
         with score.watching(module):
             parts.append(
-                captum.attribute(x, additional_forward_args=(rows,), relu_attributions=relu).detach()
+                captum.attribute(
+                    x, additional_forward_args=(rows,), relu_attributions=relu, grad_kwargs=graph
+                )
             )
     values = torch.cat(parts)
     if values.ndim != 4:
@@ -52,7 +54,7 @@ def activation(score: Score, inputs: Space, *, layer: str | None = None, channel
     parts = []
     for rows in score.chunks(inputs.n):
         with torch.no_grad(), score.watching(module) as seen:
-            score.scores(inputs.x[rows])
+            score.scores(inputs.x[rows], rows)
         parts.append(seen[-1].detach())
     values = torch.cat(parts)
     if channel is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from ..errors import BadInput
+from ..errors import BadInput, TooFew
 from ..state import generator
 from .coalitions import halves, removals, worth
 from .lengths import by_length, keys, look_at
@@ -77,7 +77,7 @@ def _of_hidden_groups(score: Score, inputs: Space, n_samples: int, n_segments: i
 
 def _check(score: Score, n_samples: int, d: int) -> None:
     if n_samples < 2 * d:
-        raise BadInput(f"n_samples is {n_samples} for {d} segments", f"at least {2 * d}", "Raise it")
+        raise TooFew(f"n_samples is {n_samples} for {d} segments", 2 * d, "Raise it")
     look_at(score, n_samples, d)
 
 
@@ -121,7 +121,8 @@ def _of_drawn_columns(score: Score, inputs: Space, n_samples: int, width: float,
                       shared_draws: bool) -> tuple[torch.Tensor, dict]:  # fmt: skip
     d = inputs.n_groups
     _check(score, n_samples, d)
-    part = _from_shared_rows if shared_draws and len(inputs.groups) == 1 else _from_rows_of_its_own
+    alike = shared_draws and len(inputs.groups) == 1 and not score.by_row
+    part = _from_shared_rows if alike else _from_rows_of_its_own
     found = part(score, inputs, n_samples, width, keys(inputs, seed, shared_draws))
     return inputs.spread(found.weights.float()), {
         **_facts(found),

@@ -14,8 +14,9 @@ import torch
 
 from ..errors import BadInput, NotExplainable
 from .glass import asks, reaching
+from .outputs import OUTPUTS
 from .registry import method
-from .score import OUTPUTS, Score, last_step
+from .score import Score, last_step
 from .space import Space
 
 LINEAR = ("logit", "centred_logit", "runner_up", "raw")  # outputs that are weighted sums of scores

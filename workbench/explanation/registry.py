@@ -45,6 +45,13 @@ NEEDS = {
     "places": "features that have the same place in every input",
     "rows": "rows with their classes, as a Split such as data.test",
 }
+INPUTS = {
+    "image": "images",
+    "table": "a table",
+    "text": "a text",
+    "several": "several inputs",
+    "weights": "no rows",
+}
 COMMON = ("layer", "seed", "shared_draws")
 ABSENCE = frozenset(
     {"baselines", "background", "feature_mask"}
@@ -198,7 +205,7 @@ def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
     lacks = abilities(unwrap(model)) if model is not None else {}
     reasons = [lacks[need] for need in sorted(entry.needs) if need in lacks]
     if "image" in entry.needs and kind not in (None, "image"):
-        reasons.append(f"the input is a {kind}, not images")
+        reasons.append(f"the input is {INPUTS[kind]}, not images")
     if "places" in entry.needs and kind == "text":
         reasons.append("the input is a text, whose places hold another word in each row")
     return reasons

@@ -107,6 +107,10 @@ class Explanation:
             for name in self.settings["measured"]
             if type(self.settings[name]) is list
         }
+        arrays = {
+            n: v for n, v in self.settings.items() if n in self.settings["measured"] and type(v) is np.ndarray
+        }
+        own |= {n: v[rows] for n, v in arrays.items() if v.ndim and len(v) == len(self)}
         chosen = np.arange(len(self))[rows]
         own |= {name: [value[i] for i in chosen] for name, value in lists.items() if len(value) == len(self)}
         return {**self.settings, **own}
@@ -127,6 +131,12 @@ class Explanation:
         return self.values.sum(1) if self.scope == "local" and self.values.ndim == 4 else None
 
     @property
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """The values of each input where there were several, each of its input's shape; else all of them."""
+        several: Any = self.codec if self.kind == "several" else None
+        return (self.values,) if several is None else several.apart(self.values)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of model, inputs, classes and settings."""
         digest = hashlib.sha256(self.model_fingerprint.encode())
@@ -138,7 +148,8 @@ class Explanation:
         return digest.hexdigest()
 
     def _replayable(self) -> dict[str, Any]:
-        return {name: value for name, value in self.settings.items() if name not in self.settings["measured"]}
+        beside = {*self.settings["measured"], "measured"}
+        return {name: value for name, value in self.settings.items() if name not in beside}
 
     def top(self, k: int = 5, row: int = 0) -> pd.DataFrame:
         """Return the ``k`` features of a row with the largest absolute values, largest first."""
@@ -219,8 +230,7 @@ class Explanation:
                 "the explanation as it was made",
                 "Replay that one, and group it again",
             )
-        settings = {k: v for k, v in self._replayable().items() if k != "measured"}
-        again = explain(model, self._rows() if inputs is None else inputs, self.method, **settings,
+        again = explain(model, self._rows() if inputs is None else inputs, self.method, **self._replayable(),
                         target=self.target if inputs is None and self.scope == "local" else None)  # fmt: skip
         if again.model_fingerprint != self.model_fingerprint:
             again.flags["another model"] = "Replayed on a model with another fingerprint."

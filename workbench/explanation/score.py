@@ -17,21 +17,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..data.parts import Parts
 from ..data.records import Split
 from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
 from ..int8.surrogate import has_twin, twin
 from ..state import untouched
 from ..zoo.holder import unwrap
+from .heads import attends
+from .outputs import OF_ONE_SCORE, OUTPUTS, found_scores, of_class, two_sided
 
-OUTPUTS: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "logit": lambda z, t, r: _of(z, t),
-    "centred_logit": lambda z, t, r: _of(z, t) - z.mean(1),
-    "log_prob": lambda z, t, r: _of(F.log_softmax(z, 1), t),
-    "probability": lambda z, t, r: _of(F.softmax(z, 1), t),
-    "runner_up": lambda z, t, r: _of(z, t) - _of(z, r),
-    "raw": lambda z, t, r: z[:, 0],
-}
+COMPUTES = ("channels_last", "bfloat16")
 SPACES = 1e-3  # a difference of scores that is said
 SMALLEST = 1e-6  # probabilities of estimators are clipped here before their logarithm is taken
 NUMBERS_A_TOKEN = 64  # what a token is for a model that has looked it up
@@ -63,22 +59,37 @@ class Score:
     differentiable
         Ask for gradients: an int8 module is then represented by its twin.
     forward_kwargs
-        Passed on to a module's ``forward``.
+        Passed on to a module's ``forward``; an array with an entry for each row goes along with the row.
     codec
         For a model that reads raw rows (see :func:`reads_raw`): turns inputs back into them.
+    parts
+        For a module that takes several inputs: takes a row apart.
+    compute
+        "channels_last" or "bfloat16": another layout or precision, on a copy; by default the model's own.
+    surrogate
+        The twin of an int8 model, where it was made already.
+    keeps_graph
+        Let everything be differentiated with respect to the model's parameters, for losses.
     """
 
     def __init__(self, model: Any, output: str, *, differentiable: bool = False, forward_kwargs: dict | None = None,
-                 batch_size: int | None = None, codec: Any = None) -> None:  # fmt: skip
+                 batch_size: int | None = None, codec: Any = None, parts: Parts | None = None, compute: str | None = None,
+                 surrogate: nn.Module | None = None, keeps_graph: bool = False) -> None:  # fmt: skip
         if output not in OUTPUTS:
             raise unknown("output", output, OUTPUTS)
         if batch_size is not None and (not isinstance(batch_size, Integral) or batch_size < 1):
             raise BadInput(f"batch_size is {batch_size!r}", "a whole number of rows above 0", "Leave it out")
+        if compute is not None and compute not in COMPUTES:
+            raise unknown("compute", compute, COMPUTES)
         self.uses_twin = differentiable and is_int8(model)
-        self.artifact, self.model = model, twin(model).eval() if self.uses_twin else model
+        self.artifact = model
+        self.model = (surrogate or twin(model).eval()) if self.uses_twin else model
         self.unequal = [0]
-        self.output, self.forward_kwargs, self.batch_size = output, forward_kwargs or {}, batch_size or 0
-        self.codec = codec
+        self.output, self.batch_size = output, batch_size or 0
+        self.codec, self.parts, self.compute, self.keeps_graph = codec, parts, compute, keeps_graph
+        self.forward_kwargs = {name: self._placed(value) for name, value in (forward_kwargs or {}).items()}
+        self.by_row: dict[str, torch.Tensor] = {}
+        self.sides = False  # whether one output stands for two classes
         self.words: torch.Tensor | None = None
         self._lookup: Any = None
         self.target = self.rival = torch.empty(0, dtype=torch.long)
@@ -137,6 +148,7 @@ class Score:
         """Return the same score aimed at chosen rows, each as often as it is named."""
         score = copy.copy(self)
         score.target, score.rival = self.target[rows], self.rival[rows]
+        score.by_row = {name: value[rows] for name, value in self.by_row.items()}
         score.words = None if self.words is None else self.words[rows]
         return score
 
@@ -147,15 +159,36 @@ class Score:
         """
         n = len(self.target)
         if not marginal:
-            return OUTPUTS[self.output](self.absent.expand(n, -1), self.target, self.rival)
-        each = [OUTPUTS[self.output](z.expand(n, -1), self.target, self.rival) for z in self.absent]
+            return self.explained(self.absent.expand(n, -1), self.target, self.rival)
+        each = [self.explained(z.expand(n, -1), self.target, self.rival) for z in self.absent]
         return torch.stack(each).mean(0)
+
+    def explained(self, z: torch.Tensor, target: torch.Tensor, rival: torch.Tensor) -> torch.Tensor:
+        """Return the scalar of raw scores ``(m, class)``, ``(m,)``."""
+        return OUTPUTS[self.output](two_sided(z) if self.sides else z, target, rival)
 
     @property
     def device(self) -> torch.device:
         """Where the model works."""
-        first = next(self.model.parameters(), None) if isinstance(self.model, nn.Module) else None
+        first = next(self._state(), None)
         return first.device if first is not None else torch.device("cpu")
+
+    @property
+    def precision(self) -> torch.dtype:
+        """What the model computes with, such as ``torch.float16``."""
+        floats = (value.dtype for value in self._state() if value.is_floating_point())
+        return next(floats, torch.float32)
+
+    def _state(self) -> Iterator[torch.Tensor]:
+        if isinstance(self.model, nn.Module):
+            yield from self.model.parameters()
+            yield from self.model.buffers()
+
+    def _placed(self, value: Any) -> Any:
+        """Return an argument of the forward on the model's device."""
+        if isinstance(value, np.ndarray):
+            value = torch.tensor(value)
+        return value.to(self.device) if isinstance(value, torch.Tensor) else value
 
     def aim(self, x: torch.Tensor, target: Any = None, absent: torch.Tensor | None = None) -> torch.Tensor:
         """Fix the classes that are explained, from one forward of the inputs; return the output ``(n,)``.
@@ -165,6 +198,8 @@ class Score:
         """
         self.batch_size = self.batch_size or batch_rows(x)
         n, at = len(x), torch.arange(len(x), device=x.device)
+        self.by_row = {name: value for name, value in self.forward_kwargs.items()
+                       if isinstance(value, torch.Tensor) and value.ndim and len(value) == n}  # fmt: skip
         if absent is not None:
             x, at = torch.cat([x, absent]), torch.cat([at, torch.arange(len(absent), device=x.device) % n])
         with torch.no_grad():
@@ -174,16 +209,30 @@ class Score:
         if not torch.isfinite(z).all():
             raise BadInput("The model's outputs hold NaN or infinite values", "finite scores for these inputs",
                            "Look at the model's weights and at the range of the inputs")  # fmt: skip
-        if self.output == "raw" and z.shape[1] != 1:
-            raise BadInput(f"output='raw' but the model has {z.shape[1]} outputs", "a model with one output",
-                           "Choose 'logit' and a target")  # fmt: skip
-        if z.shape[1] == 1 and self.output != "raw":
-            raise BadInput(f"output={self.output!r} but the model has one output", "'raw' for such a model",
-                           "Pass output='raw'")  # fmt: skip
+        z = self._sided(z, target)
         self.target = z.argmax(1) if target is None else _targets(target, n, z.shape[1]).to(z.device)
         self.rival = z.scatter(1, self.target[:, None], -torch.inf).argmax(1)
         self._look_at(z)
         return OUTPUTS[self.output](z, self.target, self.rival)
+
+    def _sided(self, z: torch.Tensor, target: Any) -> torch.Tensor:
+        """Return scores with a column a class; one output is explained as it is, or is the logit of class 1."""
+        if z.shape[1] > 1:
+            if self.output == "raw":
+                raise BadInput(f"output='raw' but the model has {z.shape[1]} outputs", "a model with one output",
+                               "Choose 'logit' and a target")  # fmt: skip
+            return z
+        if self.output not in OF_ONE_SCORE:
+            self.sides = True
+            self.flags["one output"] = (
+                "The model has one output, taken as the logit of class 1 against class 0: each has half of it."
+            )
+            return two_sided(z)
+        if target is not None and np.any(np.asarray(target) != 0):
+            raise BadInput("The model has one output, which is explained as it is, and a target was given", "no target, or 0",
+                           "For the classes 0 and 1 of one logit choose output='runner_up' or 'probability'")  # fmt: skip
+        self.output = "raw" if self.output == "logit" else self.output
+        return z
 
     def _look_at(self, z: torch.Tensor) -> None:
         if hasattr(self.model, "predict_proba") and not hasattr(self.model, "decision_function"):
@@ -193,7 +242,7 @@ class Score:
                 "The model's outputs sum to 1 like probabilities and were taken as logits."
             )
         elif self.output in ("probability", "log_prob"):
-            share = (_of(F.softmax(z, 1), self.target) > 0.9999).float().mean().item()
+            share = (of_class(F.softmax(z, 1), self.target) > 0.9999).float().mean().item()
             if share:
                 self.flags["saturated"] = (
                     f"The softmax is saturated (above .9999) in {share:.0%} of the inputs: explain a logit."
@@ -203,69 +252,87 @@ class Score:
         """Return the model's raw scores ``(m, class)``; where ``x`` are embeddings, ``rows`` says of which texts."""
         self.counter[0] += len(x)
         x = x.clone()  # A model may write into what it is given.
+        keywords = self._keywords(rows, len(x))
         if self.words is not None:
-            z = self._from_embeddings(x, self.words[rows])
+            answer = self._from_embeddings(x, self.words[rows], keywords)
         elif isinstance(self.model, nn.Module):
-            z = self.model(x, **self.forward_kwargs)
-            if self.uses_twin:
-                self._hold_against_the_artifact(x, z)
+            answer = self._forward(x, keywords)
         else:
             raw = x.detach().cpu().numpy()
             raw = raw if self.codec is None else self.codec.decoded(raw)
-            z = torch.tensor(_estimate(self.model, raw), dtype=torch.float32)
-        if not isinstance(z, torch.Tensor) or z.ndim not in (1, 2) or len(z) != len(x):
-            got = tuple(z.shape) if isinstance(z, torch.Tensor) else type(z).__name__
-            raise BadInput(f"The model returned {got} for a batch of {len(x)}", "scores of shape (n, class)",
-                           "Wrap the model in a function that returns them")  # fmt: skip
-        return z if z.ndim == 2 else z[:, None]
+            answer = torch.tensor(_estimate(self.model, raw), dtype=torch.float32)
+        z, where = found_scores(answer, len(x))
+        if where:
+            self.flags["scores"] = f"The model returns more than scores: {where} were taken for them."
+        if self.uses_twin:
+            self._hold_against_the_artifact(x, z, keywords)
+        return z
 
-    def _from_embeddings(self, x: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-        hook = self._lookup.register_forward_hook(lambda *_: x)
+    def _keywords(self, rows: torch.Tensor | None, n: int) -> dict[str, Any]:
+        """Return the arguments of the forward for chosen rows."""
+        if not self.by_row:
+            return self.forward_kwargs
+        if rows is None and n != len(self.target):
+            raise BadInput(f"forward_kwargs hold a value a row ({', '.join(self.by_row)})", "a method that explains rows",
+                           "Bind them to the model, or choose another method")  # fmt: skip
+        return self.forward_kwargs | {k: v if rows is None else v[rows] for k, v in self.by_row.items()}
+
+    def _forward(self, x: torch.Tensor, keywords: dict[str, Any]) -> Any:
+        """Return what a module answers, in its own precision, layout and number of inputs."""
+        x = x.to(self.precision) if x.is_floating_point() else x
+        if self.compute == "channels_last" and x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        arguments = (x,) if self.parts is None else self.parts.decoded(x)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.compute == "bfloat16"):
+            return self.model(*arguments, **keywords)
+
+    def _from_embeddings(self, x: torch.Tensor, words: torch.Tensor, keywords: dict[str, Any]) -> Any:
+        hook = self._lookup.register_forward_hook(lambda *_: x.to(self.precision))
         try:
-            return self.model(words, **self.forward_kwargs)
+            return self._forward(words, keywords)
         finally:
             hook.remove()
 
     @torch.no_grad()
-    def _hold_against_the_artifact(self, x: torch.Tensor, z: torch.Tensor) -> None:
+    def _hold_against_the_artifact(self, x: torch.Tensor, z: torch.Tensor, keywords: dict[str, Any]) -> None:
         """Count the points, whatever the method asks, at which the twin is not the int8 model bit for bit."""
-        real = self.artifact(x.detach(), **self.forward_kwargs)
+        real = found_scores(self.artifact(x.detach(), **keywords), len(x))[0]
         self.unequal[0] += int((real != z).reshape(len(x), -1).any(1).sum())
 
     def __call__(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return the explained scalar of a batch; ``rows`` says of which input each one is a version."""
-        return OUTPUTS[self.output](self.scores(x, rows), self.target[rows], self.rival[rows])
+        return self.explained(self.scores(x, rows), self.target[rows], self.rival[rows])
 
-    @torch.no_grad()
     def evaluate(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the scalar of any number of inputs, in batches, without gradients."""
+        """Return the scalar of any number of inputs, in batches."""
         rows = torch.arange(len(x), device=x.device) if rows is None else rows
         parts = zip(x.split(self.batch_size), rows.split(self.batch_size), strict=True)
-        return torch.cat([self(part, at) for part, at in parts])
+        with torch.set_grad_enabled(self.keeps_graph):
+            return torch.cat([self(part, at) for part, at in parts])
 
     def gradient(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return the gradient with respect to a batch (of the sum: rows do not depend on each other)."""
         x = x.detach().requires_grad_()
         with torch.enable_grad():
-            return torch.autograd.grad(self(x, rows).sum(), x)[0]
+            return torch.autograd.grad(self(x, rows).sum(), x, create_graph=self.keeps_graph)[0]
 
     def chunks(self, n: int) -> Iterator[torch.Tensor]:
         """Yield row numbers of a batch at a time."""
         yield from torch.arange(n, device=self.device).split(self.batch_size)
 
-    @torch.no_grad()
     def responses(self, space: Any, k: int, hide: Callable) -> torch.Tensor:
         """Return the scalar of every input in ``k`` partly hidden versions, ``(n, k)``.
 
         ``hide(rows, versions)`` gives boolean masks, True where the baseline stands instead. With a
         background the mean over its rows is taken.
         """
-        out = torch.empty(space.n * k, device=self.device)
-        for pairs in torch.arange(space.n * k, device=self.device).split(self.batch_size):
-            rows, versions = pairs // k, pairs % k
-            masks = hide(rows, versions)
-            out[pairs] = torch.stack([self(x, rows) for x in space.replaced(masks, rows)]).mean(0)
-        return out.view(space.n, k)
+        parts = []
+        with torch.set_grad_enabled(self.keeps_graph):
+            for pairs in torch.arange(space.n * k, device=self.device).split(self.batch_size):
+                rows, versions = pairs // k, pairs % k
+                masks = hide(rows, versions)
+                parts.append(torch.stack([self(x, rows) for x in space.replaced(masks, rows)]).mean(0))
+        return torch.cat(parts).view(space.n, k)
 
     @torch.no_grad()
     def crossed(self, x: torch.Tensor) -> torch.Tensor:
@@ -275,7 +342,7 @@ class Score:
     def read(self, z: torch.Tensor) -> torch.Tensor:
         """Return the scalar of scores ``(m, class)`` for the class of each row, ``(n, m)``."""
         aims, at = torch.unique(torch.stack([self.target, self.rival], 1), dim=0, return_inverse=True)
-        each = [OUTPUTS[self.output](z, t.expand(len(z)), r.expand(len(z))) for t, r in aims]
+        each = [self.explained(z, t.expand(len(z)), r.expand(len(z))) for t, r in aims]
         return torch.stack(each)[at]
 
     def layer(self, name: str | None) -> tuple[str, nn.Module]:
@@ -297,10 +364,6 @@ class Score:
         found = {n: getattr(m, "weight", None) for n, m in self.model.named_modules()}
         plain = {n: w().dequantize() if callable(w) else w for n, w in found.items()}
         return {n: w.detach().clone() for n, w in plain.items() if isinstance(w, torch.Tensor)}
-
-    def attentions(self) -> dict[str, nn.Module]:
-        """Return the modules that give attention weights, by name, in order."""
-        return {name: m for name, m in self.model.named_modules() if _is_attention(m)}
 
     @contextmanager
     def watching(self, layer: nn.Module) -> Iterator[list[torch.Tensor]]:
@@ -326,10 +389,6 @@ class Score:
             self.flags["layer used twice"] = (
                 "The layer runs more than once a forward: its last output was taken."
             )
-
-
-def _of(z: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    return z.gather(1, classes[:, None])[:, 0]
 
 
 def _real(values: Any) -> torch.Tensor:
@@ -369,7 +428,7 @@ def _same(x: Any, words: torch.Tensor) -> bool:
 def _estimate(model: Any, x: Any) -> np.ndarray:
     """Return scores of an estimator: decision function where there is one a class, else log-probabilities."""
     if not hasattr(model, "predict"):
-        return np.asarray(model(x))
+        return np.asarray(model(*x) if isinstance(x, tuple) else model(x))
     flat = x.reshape(len(x), -1) if isinstance(x, np.ndarray) else x
     return _placed(model, _columns(model, flat))
 
@@ -441,7 +500,7 @@ def abilities(model: Any) -> dict[str, str]:
     layers = list(model.modules()) if isinstance(model, nn.Module) else []
     if not any(map(_is_convolution, layers)):
         lacks["convolution"] = f"{what} has no convolution"
-    if not any(map(_is_attention, layers)):
+    if not any(map(attends, layers)):
         lacks["attention"] = f"{what} has no attention weights that can be read"
     glass = last_step(model)
     if not hasattr(glass, "coef_"):
@@ -461,8 +520,3 @@ def last_step(model: Any) -> Any:
 def has_gradient(model: nn.Module) -> bool:
     """Whether a module is float, or int8 with a surrogate."""
     return not is_int8(model) or has_twin(model)
-
-
-def _is_attention(module: nn.Module) -> bool:
-    """Tell by the name of the class: what turns scores into weights over tokens."""
-    return type(module).__name__ == "AttentionWeights"

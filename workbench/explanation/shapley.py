@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from ..errors import BadInput
+from ..errors import BadInput, TooFew
 from .coalitions import ESTIMAND, ends, every, orders, paired, worth
 from .lengths import by_length, keys, look_at
 from .registry import method
@@ -73,9 +73,7 @@ def _by_regression(score: Score, inputs: Space, n_samples: int, seed: int,
     if d <= EXACT and 2**d - 2 <= n_samples:
         return _exact(score, inputs)
     if n_samples < 4 * d:
-        raise BadInput(
-            f"n_samples is {n_samples} for {d} groups", f"at least {4 * d}", "Raise it, or coarsen the groups"
-        )
+        raise TooFew(f"n_samples is {n_samples} for {d} groups", 4 * d, "Raise it, or coarsen the groups")
     look_at(score, n_samples, d)
     drawn = [paired(d, n_samples // 2, *key) for key in keys(inputs, seed, shared_draws)]
     kept = torch.stack(drawn).to(inputs.x.device)
@@ -116,9 +114,7 @@ def permutation_shap(score: Score, inputs: Space, *, n_samples: int = 10, seed: 
 
 def _several(n_samples: int) -> None:
     if n_samples < 2:
-        raise BadInput(
-            f"n_samples is {n_samples}", "at least 2 orders: the error is their spread", "Raise it"
-        )
+        raise TooFew(f"n_samples is {n_samples}", 2, "Raise it: the error is the spread over orders")
 
 
 def _in_order(score: Score, inputs: Space, n: int, ways: int, seed: int,

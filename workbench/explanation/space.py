@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from ..data.kinds import NOISE, SWAPPED
+from ..data.parts import grid
 from ..data.records import Split
 from ..data.tokenizer import UNK
 from ..errors import BadInput
@@ -211,15 +212,14 @@ class Space:
         return torch.as_tensor(numbers.reshape(mask.shape), device=self.x.device)
 
     def _default(self) -> torch.Tensor:
+        if hasattr(self.codec, "patches"):
+            return self._by_codec("patches")
         if self.members is not None:
             return self.members
         if not self.spatial:
             shape = self.x.shape[1:]
             return torch.arange(prod(shape), device=self.x.device).view(1, *shape)
-        rows, columns = self.x.shape[-2:]
-        down = torch.arange(rows) // -(-rows // 7)
-        across = torch.arange(columns) // -(-columns // 7)
-        return (down[:, None] * (int(across.max()) + 1) + across).view(1, 1, rows, columns).to(self.x.device)
+        return torch.as_tensor(grid(*self.x.shape[-2:]), device=self.x.device)[None, None]
 
     def superpixels(self, n_segments: int) -> tuple[torch.Tensor, str]:
         """Return groups fit for LIME, and in words how they were made."""

@@ -12,12 +12,17 @@ from . import tables, tokens
 from .canvas import INK, SIGNED, UNSIGNED, canvas, scale, shortened, wrapped
 
 
-def draw(explanation: Any, limit: float | None = None) -> Figure:
+def draw(explanation: Any, limit: float | None = None, *, heads: bool = False, row: int = 0) -> Figure:
     """Draw an explanation: images beside maps, a table's bars, a text in colour, a layer's filters, importances.
 
     ``limit`` is the value at full colour; by default the largest absolute value. Pass one limit to several
-    pictures that are to be compared.
+    pictures that are to be compared. With ``heads`` the attention of each head of each layer is drawn instead,
+    of one ``row``.
     """
+    if heads:
+        from .heads import draw as of_heads
+
+        return of_heads(explanation, row)
     if explanation.scope == "global":
         return _global(explanation, limit)
     if explanation.map is not None:
@@ -68,8 +73,13 @@ def texts(explanation: Any, limit: float | None = None) -> Figure:
     end = limit or max(scale(values) for _, values in said)
     passages = [tokens.Passage(*one, heading=named(explanation, row), limit=end, signed=explanation.signed)
                 for row, one in enumerate(said)]  # fmt: skip
-    unit = explanation.settings["output"].replace("_", " ")
+    unit = _unit(explanation)
     return tokens.running(passages, f"{explanation.method}: {explanation.estimand}", unit=unit)
+
+
+def _unit(explanation: Any) -> str:
+    """Return what the values are in: what the method says, else the output that is explained."""
+    return explanation.settings.get("unit", explanation.settings["output"]).replace("_", " ")
 
 
 def _is_text(explanation: Any) -> bool:
@@ -85,7 +95,7 @@ def images(explanation: Any, limit: float | None = None) -> Figure:
             drawn = attribution(axes[1, column], maps[column], limit or scale(maps), explanation.signed)
             axes[0, column].set_title(named(explanation, column), fontsize=8, fontweight="normal")
         bar = fig.colorbar(drawn, ax=axes[1, :], shrink=0.9, pad=0.02)
-        bar.set_label(explanation.settings["output"].replace("_", " "), fontsize=8)
+        bar.set_label(_unit(explanation), fontsize=8)
         fig.suptitle(
             wrapped(f"{explanation.method}: {explanation.estimand}", 16 * n + 12),
             x=0.01,

@@ -74,7 +74,10 @@ def bars(explanation: Any, k: int = 10, limit: float | None = None) -> Figure:
             if row < n:
                 _signed(ax, *top(values[row], cells(explanation, row), k), end, explanation.signed)
                 ax.set_title(wrapped(_named(explanation, row), 22), fontsize=9)
-                ax.set_xlabel(str(explanation.settings["output"]).replace("_", " "), fontsize=8)
+                ax.set_xlabel(
+                    str(explanation.settings.get("unit", explanation.settings["output"])).replace("_", " "),
+                    fontsize=8,
+                )
     return fig
 
 
@@ -111,7 +114,7 @@ def side_by_side(explanations: Mapping[str, Any], row: int = 0, k: int = 10) -> 
             _signed(ax, e.values[row][order], [names[i] for i in order], scale(e.values[row]), e.signed)
             flagged = " (!)" if set(e.flags) - {"shared draws"} else ""
             ax.set_title(wrapped(name.replace("_", " ") + flagged, 20), fontsize=8, fontweight="normal")
-            ax.set_xlabel(str(e.settings["output"]).replace("_", " "), fontsize=7)
+            ax.set_xlabel(str(e.settings.get("unit", e.settings["output"])).replace("_", " "), fontsize=7)
         for ax in axes.ravel()[len(explanations) :]:
             ax.set_visible(False)
         fig.suptitle(_named(first, row), x=0.01, ha="left", fontsize=10, fontweight="bold")

@@ -186,10 +186,10 @@ def tree(input_shape, n_classes, max_depth=8, vocabulary=None):
 
 
 def _reading(vocabulary: int | None, estimator: Any) -> Any:
-    """Return an estimator, which on texts reads strings: words and pairs of words by TF-IDF."""
+    """Return an estimator, which on texts reads strings: words and pairs of words that stand in two texts at least, by TF-IDF."""
     if vocabulary is None:
         return estimator
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), estimator)
+    return make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), estimator)

@@ -112,7 +112,9 @@ def _bytes(value: Any) -> Any:
     if not isinstance(value, torch.Tensor):
         return repr(value).encode()
     if not value.is_quantized:
-        return value.detach().cpu().contiguous().numpy()  # hashed where it lies, not copied
+        plain = value.detach().cpu().contiguous()
+        # Hashed where it lies, not copied; numpy has no bfloat16.
+        return (plain.view(torch.int16) if plain.dtype == torch.bfloat16 else plain).numpy()
     numbers = value.int_repr().numpy().tobytes()
     if value.qscheme() == torch.per_tensor_affine:
         return numbers + np.array(value.q_scale()).tobytes()
