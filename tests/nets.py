@@ -13,7 +13,7 @@ from workbench.data.records import Split
 from workbench.explanation.registry import look_up
 
 METHODS = tuple(wb.methods().index)
-GLASS = {"attention", "coefficients", "tree"}  # what a convolutional net does not have
+GLASS = {"attention", "coefficients", "tree", "trees"}  # what a convolutional net does not have
 OF_NETS = tuple(name for name in METHODS if not look_up(name).needs & GLASS)  # what explains one
 LOCAL = tuple(name for name in OF_NETS if look_up(name).scope == "local")
 BY_BACKGROUND = {"deep_shap", "gradient_shap"}  # what is defined by a background; the first rows are given
@@ -25,6 +25,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "occlusion": {"window": 9, "strides": 6},
     "exact_shapley": {"feature_mask": NINE},
     "kernel_shap": {"n_samples": 40, "feature_mask": NINE},
+    "shapley_sampling": {"n_samples": 4, "feature_mask": NINE},
+    "permutation_shap": {"n_samples": 3, "feature_mask": NINE},
+    "partition_shap": {"n_samples": 80, "feature_mask": NINE},
     "lime": {"n_samples": 60, "feature_mask": NINE},
     "conductance": {"n_steps": 6},
     "gradient_shap": {"n_samples": 6},

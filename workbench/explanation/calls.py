@@ -31,6 +31,7 @@ from .space import Space
 SAID = (
     "feature_names",
     "estimand",
+    "base_values",
 )  # what a method may say of its result instead of the record's usual words
 NOISE = {"n_samples": 50, "stdev": 0.1}
 # What a model's own code may raise.
@@ -164,7 +165,7 @@ class _Call:
             score.hold_against(self.given.texts, words.x)
         base = score.of_absent(marginal=space.background is not None)
         values, facts = _asked(self.entry, score, space, self.common, options)
-        return values, facts, score, space, words, output, base
+        return values, facts, score, space, words, output, facts.pop("base_values", base)
 
     def tensor(self, options: dict[str, Any]) -> torch.Tensor | None:
         """Return the values alone; None for a method that leaves torch on the way, and with it the graph."""

@@ -15,6 +15,7 @@ flag                      what was found
 ``read otherwise``        reading the attention weights changes the output by more than rounding
 ``shared draws``          rows share their random draws, so their sampling errors are not independent
 ``few samples``           a regression has fewer than 10 samples a group
+``coarse``                a hierarchy was not followed down to every group; what is left is shared equally
 ``batch``                 a dynamic int8 model, whose activations are scaled by the batch
 ``cut off``               texts longer than what the model reads
 ``unknown words``         more than a tenth of the words are not in the vocabulary
@@ -92,7 +93,7 @@ def of_call(
             f"{equal} points that were asked; its gradient describes changes of norm of about .6 and more."
         )
     drawn = entry.takes("shared_draws") and facts.get("coalitions") != "all"
-    if n > 1 and drawn and common.get("shared_draws", True):
+    if n > 1 and drawn and common.get("shared_draws", entry.shares_draws):
         flags["shared draws"] = "Rows share their random draws: their sampling errors are not independent."
     return flags
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..zoo.holder import unwrap
+from .aliases import in_our_words
 from .score import abilities
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ FAMILIES = (
     "attending",
     "occluding",
     "shapley",
+    "hierarchies",
+    "readable",
     "local_surrogates",
     "structural",
     "glass",
@@ -38,6 +41,7 @@ NEEDS = {
     "attention": "attention weights",
     "coefficients": "a linear model",
     "tree": "a decision tree",
+    "trees": "a decision tree, a forest or boosted trees",
     "image": "images",
     "rules": "layers that can be traced and given rules of their own",
     "numbers": "inputs that are numbers, not tokens",
@@ -99,12 +103,19 @@ class Method:
         own = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in own if p.kind is p.KEYWORD_ONLY and p.name not in COMMON}
 
+    @property
+    def shares_draws(self) -> bool:
+        """Whether rows share random draws where nobody says otherwise."""
+        draws = inspect.signature(self.function).parameters.get("shared_draws")
+        return draws is not None and bool(draws.default)
+
     def takes(self, name: str) -> bool:
         """Whether the method has a keyword of that name."""
         return name in inspect.signature(self.function).parameters
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options with their defaults; refuse what the method does not have, and counts below 1."""
+        options = in_our_words(self.name, options, self.options)
         for name in options:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
