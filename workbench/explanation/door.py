@@ -114,7 +114,7 @@ def explain(
     >>> data = wb.load("mnist").subset(train=300)
     >>> net = wb.fit(wb.build("mlp", data), data, epochs=2, verbose=False)
     >>> wb.explain(net, data.test[:2], "occlusion", window=7)
-    Explanation(occlusion of the logit, values 2x1x28x28)
+    Explanation(occlusion of the logit, values 2x1x28x28, [ok] sound)
     """
     common = {"output": output, "baselines": baselines, "background": background, "layer": layer,
               "feature_mask": feature_mask, "forward_kwargs": forward_kwargs, "noise": noise,
@@ -212,7 +212,8 @@ def _explain_rows(
         "values": values, "inputs": x.numpy(force=True), "target": score.target.numpy(force=True),
         "output": output.numpy(force=True), "base_values": base.numpy(force=True), "delta": delta, "kind": kind,
         "row_ids": given.row_ids, "padding": fixed, "labels": given.labels(), "n_forward": score.n_forward, "facts": facts,
-        "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_call(score, common, entry, len(x), facts),
+        "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_facts(values, facts, entry, words)
+        | checks.of_call(score, common, entry, len(x), facts),
     }  # fmt: skip
 
 
@@ -252,7 +253,7 @@ def _explain_model(
         facts = {**facts, "rows": _digest(given), "measured": [*facts["measured"], "rows"]}
     nothing = dict.fromkeys(("inputs", "target", "output", "base_values", "delta"))
     return {"values": values, **nothing, "kind": "weights" if space is None else given.kind, "facts": facts,
-            "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None)}  # fmt: skip
+            "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None) | checks.of_facts(values, facts, entry, space)}  # fmt: skip
 
 
 def _digest(given: Given) -> str:
