@@ -13,9 +13,9 @@ def told(e: Explanation) -> str:
     """Return what was found in one sentence: the largest value, where it is, and how much is spread."""
     flat = e.values.reshape(len(e.values), -1)
     if not flat.size or not np.isfinite(flat).any():
-        return f"{_what(e)}, no value is finite."
+        return f"{_what(e)}, none of {flat.size} values is finite{_doubt(e)}."
     if not np.nan_to_num(flat).any():
-        return f"{_what(e)}, every value is zero."
+        return f"{_what(e)}, each of {flat.size} values is zero{_doubt(e)}."
     row, place = np.unravel_index(np.nanargmax(np.where(np.isfinite(flat), np.abs(flat), np.nan)), flat.shape)
     number = _number(float(flat[row, place]), e.signed)
     found = f"the largest value is {number}, at {_place(e, int(place), int(row))}{_of_row(e, int(row))}"

@@ -55,20 +55,16 @@ def _of_texts(e: Explanation) -> dict[str, Any]:
 
 def _numbers(cells: np.ndarray) -> np.ndarray:
     """Return a table's cells as numbers, which colour a beeswarm: categories are numbered in their order."""
-    import pandas as pd
-
-    columns = pd.DataFrame(cells).T.values
-    return np.stack([_column(column) for column in columns], axis=1)
+    return np.stack([_column(cells[:, i]) for i in range(cells.shape[1])], axis=1)
 
 
 def _column(cells: np.ndarray) -> np.ndarray:
     import pandas as pd
 
-    numbers = pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(float)
-    known = ~pd.isna(pd.Series(cells)).to_numpy()
-    if np.isfinite(numbers[known]).all():
-        return numbers
-    return pd.factorize(pd.Series(cells).astype(str), sort=True)[0].astype(float)
+    given = pd.Series(cells)
+    numbers = pd.to_numeric(given, errors="coerce")
+    words = (numbers.isna() & given.notna()).any()
+    return pd.factorize(given.astype(str), sort=True)[0].astype(float) if words else numbers.to_numpy(float)
 
 
 def to_captum(e: Explanation) -> torch.Tensor:

@@ -267,7 +267,8 @@ class Explanation:
         """Return a ``shap.Explanation``, which shap's own matplotlib plots take (bar, beeswarm, waterfall).
 
         Columns and words carry their names and raw cells; images have their channels last; a text has its
-        own length. ``base_values`` and a row of values add up to the output.
+        own length. ``base_values`` and a row of values add up to the output; where shap's plots call the base
+        E[f(X)], it is the output of the baseline unless a background was given.
 
         Parameters
         ----------
@@ -334,7 +335,7 @@ class Explanation:
     def save(self, path: str | Path) -> Path:
         """Write everything to one safetensors file with a JSON header; no pickle.
 
-        ``docs/explanation_file.md`` says what stands where: six lines of numpy and json read it.
+        ``docs/explanation_file.md`` says what stands where: six lines of json and numpy read it.
         """
         tensors = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
         settings = {k: v for k, v in self.settings.items() if not isinstance(v, np.ndarray)}
@@ -355,7 +356,6 @@ class Explanation:
         if (schema := header.pop("schema", None)) != SCHEMA:
             raise BadFile(f"{path} has schema {schema}", f"schema {SCHEMA}, the one that this version knows",
                           "Read it with the version that wrote it, or by hand: docs/explanation_file.md")  # fmt: skip
-        header.pop("soundness", None)  # It follows from the flags.
         settings = header.pop("settings")
         settings |= {k.partition(".")[2]: v for k, v in tensors.items() if k.startswith("settings.")}
         if header["labels"] is not None:
@@ -363,7 +363,8 @@ class Explanation:
         header["codec"] = from_plain(header["codec"])
         header |= {k: tuple(header[k]) for k in ("feature_names", "class_names")}
         arrays: dict[str, Any] = {name: tensors.get(name) for name in ARRAYS}
-        return cls(**arrays, **header, settings=settings)
+        known = {name: header[name] for name in cls.__dataclass_fields__ if name in header}
+        return cls(**arrays, **known, settings=settings)
 
     def __repr__(self) -> str:
         of = f" of the {self.settings['output']}" if self.scope == "local" else ""
