@@ -223,7 +223,7 @@ class _Call:
             "output": output.numpy(force=True), "base_values": base.numpy(force=True), "delta": delta, "kind": given.kind,
             "row_ids": given.row_ids, "padding": fixed, "labels": given.labels(), "n_forward": score.n_forward,
             "facts": {**facts, "output": score.output},
-            "flags": score.flags | checks.of_values(values, delta, difference)
+            "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_facts(values, facts, entry, words)
                      | checks.of_call(score, common, entry, len(values), facts),
         }  # fmt: skip
 
@@ -245,7 +245,7 @@ class _Call:
             facts = {**facts, "rows": _digest(given), "measured": [*facts["measured"], "rows"]}
         nothing = dict.fromkeys(("inputs", "target", "output", "base_values", "delta"))
         return {"values": values, **nothing, "kind": "weights" if space is None else given.kind, "facts": facts,
-                "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None)}  # fmt: skip
+                "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None) | checks.of_facts(values, facts, entry, space)}  # fmt: skip
 
 
 def _differentiable(entry: Method) -> bool:
