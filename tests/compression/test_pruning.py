@@ -296,7 +296,7 @@ def test_what_cannot_be_done_is_refused_in_words(narrow, options, words):
     ("options", "words"),
     [
         ({"how": "channel"}, "Did you mean 'channels'"),
-        ({"by": "taylor"}, "one of magnitude"),
+        ({"by": "gradient"}, "one of magnitude, taylor"),
         ({"scope": "all"}, "one of global, layer"),
         ({"protect": ["fc9"]}, "one of conv1, conv2, fc1, fc2"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import Any
 
@@ -240,19 +240,38 @@ def _explain_model(
     entry: Method, model: Any, given: Given, target: Any, common: dict, options: dict
 ) -> dict[str, Any]:
     require(entry, model, given.kind if given.x is not None else None)
-    if "rows" in entry.needs and given.y is None:
+    lacking = given.y if "rows" in entry.needs else given.x
+    if entry.needs & {"rows", "inputs"} and lacking is None:
         raise BadInput(f"{entry.name} was given {'no rows' if given.x is None else 'rows without classes'}",
-                       NEEDS["rows"], "Pass data.test as inputs")  # fmt: skip
-    score = Score(model, common["output"], codec=given.reads(model), batch_size=common.get("batch_size"))
+                       NEEDS["rows" if "rows" in entry.needs else "inputs"], "Pass data.test as inputs")  # fmt: skip
+    score = Score(model, common["output"], differentiable="gradient" in entry.needs, codec=given.reads(model),
+                  forward_kwargs=common.get("forward_kwargs"), batch_size=common.get("batch_size"))  # fmt: skip
     space = None if given.x is None else _space(given, given.rows().to(score.device), common)
     if space is not None:
         score.batch_size = score.batch_size or batch_rows(space.x)
-    values, facts = _call(entry, score, space, common, options)
-    if "rows" in entry.needs:
+    own = {**options, "ask": _asking(model, given, common)} if entry.takes("ask") else options
+    values, facts = _call(entry, score, space, common, own)
+    if space is not None:
         facts = {**facts, "rows": _digest(given), "measured": [*facts["measured"], "rows"]}
     nothing = dict.fromkeys(("inputs", "target", "output", "base_values", "delta"))
     return {"values": values, **nothing, "kind": "weights" if space is None else given.kind, "facts": facts,
             "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None)}  # fmt: skip
+
+
+def _asking(model: Any, given: Given, common: dict) -> Callable[..., dict[str, Any]]:
+    """Return what a view of the model asks to explain its rows: ``(local method, target, options) -> what it found``."""
+    every = dict.fromkeys(("layer", "baselines", "background", "feature_mask", "shared_draws", "noise"))
+
+    def ask(name: str, target: Any, options: dict[str, Any] | None) -> dict[str, Any]:
+        entry = look_up(name)
+        if entry.scope == "global" or not entry.attributes:
+            raise BadInput(f"{name} gives no attributions of rows", "a local method that does",
+                           "Choose one such as integrated_gradients")  # fmt: skip
+        return _explain_rows(
+            entry, model, given, target, _common(entry, every | common), entry.checked(options or {})
+        )
+
+    return ask
 
 
 def _digest(given: Given) -> str:

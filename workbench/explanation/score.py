@@ -410,10 +410,13 @@ def abilities(model: Any) -> dict[str, str]:
     lacks = {}
     if isinstance(model, nn.Module):
         what = "the model"
+        if is_int8(model):
+            lacks["trainable"] = "its int8 weights have no gradient"
         if not has_gradient(model):
             lacks["gradient"] = "its dynamic int8 layers have no gradient, and no surrogate"
     else:
-        lacks |= {"gradient": f"{what} has no gradient", "layers": f"{what} has no layers"}
+        lacks |= {"gradient": f"{what} has no gradient", "layers": f"{what} has no layers",
+                  "trainable": f"{what} has no weights with a gradient"}  # fmt: skip
     layers = list(model.modules()) if isinstance(model, nn.Module) else []
     if not any(map(_is_convolution, layers)):
         lacks["convolution"] = f"{what} has no convolution"
