@@ -37,10 +37,13 @@ def tcav(score: Score, inputs: Space, *, concepts: Any = None, concept_rows: dic
     (by default the rows given); the other third measures it (``settings["accuracy"]``). This is done ``n_runs``
     times with other draws.
 
-    The shares are held against those of directions between two random sets by a two-sided Welch t-test;
-    ``settings["p"]`` is corrected for all classes and concepts (Holm 1979), what is not below .05 is flagged, and
-    ``settings["by_chance"]`` is the mean share of random directions. ``settings["error"]`` is the standard error
-    over runs. Lines are the classes in ``settings["classes"]``: those that the rows have, or the given ones.
+    Two things must be so before a share says something: it differs from those of directions between two random
+    sets (a two-sided Welch t-test over runs), and the direction tells the concept's held-out examples from random
+    rows better than chance (one-sided, with as many trials as examples): the runs share the examples, and any fixed
+    set of rows has some direction that the first test alone would find. ``settings["p"]`` is the larger of the
+    two, corrected for all classes and concepts (Holm 1979); what is not below .05 is flagged.
+    ``settings["by_chance"]`` is the mean share of random directions, ``settings["error"]`` the standard error over
+    runs. Lines are the classes in ``settings["classes"]``: those that the rows have, or the given ones.
     """
     if n_runs < 2:
         raise BadInput(f"n_runs is {n_runs}", "at least 2: a test needs spread", "Raise it, to 20 say")
@@ -54,7 +57,8 @@ def tcav(score: Score, inputs: Space, *, concepts: Any = None, concept_rows: dic
                  for size in {_size(own, chance) for own in held.values()}}  # fmt: skip
     shares = np.stack([found[name][0] for name in held])  # (concept, run, class)
     floors = np.stack([by_chance[_size(own, chance)] for own in held.values()])
-    p = holm(_welch(shares, floors))
+    told = np.array([_told(found[name][1], len(own), n_runs) for name, own in held.items()])
+    p = holm(np.maximum(_welch(shares, floors), told[:, None]))
     _flag(score, p, tuple(sets), classes)
     facts = {
         "concepts": torch.cat(list(sets.values())).numpy(force=True), "concept_rows": {n: len(s) for n, s in sets.items()},
@@ -100,7 +104,7 @@ def _rows(rows: Any, inputs: Space, what: str) -> torch.Tensor:
         rows = rows.x
     elif hasattr(inputs.codec, "encoded") and (hasattr(rows, "columns") or isinstance(rows[0], str)):
         rows = inputs.codec.encoded(rows)
-    found = torch.as_tensor(np.asarray(rows.cpu() if isinstance(rows, torch.Tensor) else rows)).to(inputs.x)
+    found = torch.tensor(np.asarray(rows.cpu() if isinstance(rows, torch.Tensor) else rows)).to(inputs.x)
     if found.shape[1:] != inputs.x.shape[1:]:
         raise BadInput(f"{what} has rows of shape {tuple(found.shape[1:])}", f"{tuple(inputs.x.shape[1:])}, as the inputs",
                        "Pass rows that the model takes")  # fmt: skip
@@ -117,12 +121,9 @@ def _classes(classes: Sequence[int] | None, inputs: Space) -> list[int]:
 @torch.no_grad()
 def _activations(score: Score, x: torch.Tensor, module: Any) -> np.ndarray:
     with score.watching(module) as seen:
-        parts = []
         for part in x.split(score.batch_size):
             score.scores(part)
-            parts.append(seen[-1].flatten(1).double())
-            seen[:-1] = []
-    return torch.cat(parts).numpy(force=True)
+    return torch.cat(seen).flatten(1).double().numpy(force=True)
 
 
 def _slopes(score: Score, inputs: Space, c: int, module: Any) -> np.ndarray:
@@ -205,17 +206,21 @@ def _welch(shares: np.ndarray, floors: np.ndarray) -> np.ndarray:
     """Return the p-value of a two-sided Welch test between runs, ``(concept, class)``."""
     from scipy import stats
 
-    n, mean, spread = (
-        shares.shape[1],
-        [one.mean(1) for one in (shares, floors)],
-        [one.std(1, ddof=1) for one in (shares, floors)],
-    )
+    still = (shares.std(1) == 0) & (
+        floors.std(1) == 0
+    )  # Then there is no t: equal shares, or surely unequal ones.
+    moments = [one for side in (shares, floors) for one in (side.mean(1), side.std(1, ddof=1), side.shape[1])]
     with np.errstate(all="ignore"):
-        p = stats.ttest_ind_from_stats(mean[0], spread[0], n, mean[1], spread[1], n, equal_var=False).pvalue
-    still = (spread[0] == 0) & (
-        spread[1] == 0
-    )  # Then there is no t: equal shares, or without any doubt unequal ones.
-    return np.where(still, (mean[0] == mean[1]).astype(float), p)
+        p = stats.ttest_ind_from_stats(*moments, equal_var=False).pvalue
+    return np.where(still, (shares.mean(1) == floors.mean(1)).astype(float), p)
+
+
+def _told(accuracy: float, n: int, n_runs: int) -> float:
+    """Return the p-value of a concept's held-out accuracy against one half, one-sided, with a trial an example of each side."""
+    from scipy import stats
+
+    trials = min(n, n_runs * (n - int(FITTED * n)))
+    return float(stats.norm.sf((accuracy - 0.5) / (0.25 / (2 * trials)) ** 0.5))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

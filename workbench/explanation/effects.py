@@ -91,7 +91,7 @@ def _answered(score: Score, inputs: Space, found: Sequence[Axis], grid: dict[str
     _flag(score, share, pairs, found)
     names = tuple(axis.said(value) for axis in found for value in grid[axis.name])
     return torch.as_tensor(lines.pop("values")), {
-        **lines, "grid": grid, "rug": rug(found), "interaction": share.astype(np.float32), "correlated": pairs,
+        **lines, "grid": grid, "rug": rug(found, grid), "interaction": share.astype(np.float32), "correlated": pairs,
         "n_rows": inputs.n, "feature_names": names,
     }  # fmt: skip
 

@@ -97,11 +97,14 @@ def edges(axis: Axis, n_bins: int) -> list[float]:
     return np.unique(found).tolist()
 
 
-def rug(found: Sequence[Axis]) -> dict[str, list[float]]:
-    """Return where the rows are: the deciles of each column of numbers, the share of each category."""
-    return {axis.name: (np.bincount(axis.found[~np.isnan(axis.found)].astype(int)) / max(1, len(axis.present))).tolist()
-            if axis.categories else np.quantile(axis.present, DECILES).tolist() if len(axis.present) else []
+def rug(found: Sequence[Axis], grid: dict[str, list[Any]]) -> dict[str, list[float]]:
+    """Return where the rows are: the deciles of each column of numbers, the share of each category of a grid."""
+    return {axis.name: _shares(axis, grid[axis.name]) if axis.categories else np.quantile(axis.present, DECILES).tolist()
             for axis in found}  # fmt: skip
+
+
+def _shares(axis: Axis, order: Sequence[str]) -> list[float]:
+    return [float((axis.present == axis.categories.index(name)).mean()) for name in order]
 
 
 def correlated(found: Sequence[Axis], x: torch.Tensor, least: float) -> list[list[Any]]:

@@ -62,7 +62,7 @@ def _examples(
     if examples is None or classes is None:
         raise BadInput(f"examples is {'None' if examples is None else 'rows without classes'}",
                        "rows with their classes, among which neighbours are sought", "Pass examples=data.train")  # fmt: skip
-    x = torch.as_tensor(np.asarray(examples)).to(inputs.x)
+    x = torch.tensor(np.asarray(examples)).to(inputs.x)
     y = np.asarray(classes)
     ids = np.arange(len(x)) if ids is None else np.asarray(ids)
     if x.shape[1:] != inputs.x.shape[1:] or not len(x) == len(y) == len(ids):

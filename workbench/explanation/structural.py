@@ -108,7 +108,7 @@ def _leaving_out(score: Score, inputs: Space, own: dict[str, torch.Tensor],
         yield {name: (total - share * gone[name]) / (1 - share) for name, total in whole.items()}
 
 
-@method("gim", needs={"batch"}, signed=True, scope="global",
+@method("gim", needs={"batch", "places"}, signed=True, scope="global",
         cost="none (structural); that of the local method, for each row and class (aggregated)",
         estimand="the mean size, over these rows, of what a local method gives each feature for each class",
         paper="Garson 1991; Olden and Jackson 2002",
