@@ -18,6 +18,9 @@ flag                      what was found
 ``cut off``               texts longer than what the model reads
 ``unknown words``         more than a tenth of the words are not in the vocabulary
 ``unknown category``      a column holds a value that it had not in training
+``interaction``           along a column single rows move otherwise than their mean (a share above .1)
+``correlated columns``    curves along one of two columns whose ranks correlate by .7 and more
+``no concept``            shares of a concept that do not differ from those of random directions
 ========================  ==========================================================================
 
 A hook that does not fire is an error, not a flag.

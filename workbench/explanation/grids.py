@@ -82,12 +82,14 @@ def spaced(axis: Axis, n_points: int) -> list[Any]:
 
     Steps go from the 5 % to the 95 % quantile, as in scikit-learn: beyond them there are few rows.
     """
+    from scipy.stats.mstats import mquantiles
+
     if axis.categories:
         return list(axis.categories)
     unique = np.unique(axis.present)
     if len(unique) <= n_points:
         return unique.tolist()
-    low, high = np.quantile(axis.present, [0.05, 0.95])
+    low, high = mquantiles(axis.present, [0.05, 0.95])
     return np.linspace(low, high, n_points).tolist() if low < high else [float(low)]
 
 
