@@ -28,7 +28,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "lime": {"n_samples": 60, "feature_mask": NINE},
     "permutation_importance": {"n_repeats": 1, "feature_mask": NINE},
     "mean_shap": {"of": "exact_shapley", "feature_mask": NINE // 3},
-    "gim": {"options": {"n_steps": 4}},
+    "gim": {"feature_mask": NINE},
     "tcav": {"concepts": {"specks": SPECKS[:8]}, "random": SPECKS[8:], "n_runs": 3},
     "prototypes": {"examples": SPECKS, "example_classes": np.arange(16) % 3, "k": 3},
 }

@@ -61,6 +61,9 @@ def test_an_error_needs_two_draws():
 @pytest.mark.parametrize("of", ["saliency", "integrated_gradients", "occlusion"])
 def test_gim_adds_up_any_local_method(mlp, clouds, of):
     e = wb.explain(mlp, clouds.test, "gim", of=of, data=clouds)
+    assert (
+        wb.explain(mlp, clouds.test, "gim").settings["of"] == "feature_ablation"
+    )  # any model can be asked that
     for c in range(3):
         np.testing.assert_allclose(
             e.values[c], np.abs(towards(mlp, clouds.test, of, c)).mean(0), rtol=1e-4, atol=1e-6

@@ -120,3 +120,13 @@ def test_what_has_no_space_is_refused(clouds, curved):
         wb.explain(curved, clouds.test, "prototypes", examples=clouds.train, metric="l1")
     with pytest.raises(BadInput, match="The model has no layer with weights"):
         wb.explain(nn.Sequential(nn.ReLU()), clouds.test, "prototypes", examples=clouds.train)
+
+
+def test_what_are_no_attributions_is_not_judged_grouped_or_compared_as_such(curved, clouds):
+    e = wb.explain(curved, clouds.test[:4], "prototypes", examples=clouds.train, data=clouds)
+    with pytest.raises(BadInput, match="prototypes gives no attributions of features"):
+        wb.evaluate(e, curved)
+    with pytest.raises(BadInput, match="prototypes has no values of features"):
+        e.group({"money": ["income", "debt"]})
+    with pytest.raises(BadInput, match="prototypes gives no attributions of rows"):
+        wb.compare(curved, curved, clouds, methods=["prototypes"])

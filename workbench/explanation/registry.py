@@ -198,6 +198,11 @@ def look_up(name: str) -> Method:
     return table()[name]
 
 
+def attributing(name: str) -> bool:
+    """Whether a method's values are attributions to features; so is a method's that is not in this session's table."""
+    return name not in table() or table()[name].attributes
+
+
 def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
     """Return in words why a method cannot explain this model or this kind of input; empty if it can."""
     lacks = abilities(unwrap(model)) if model is not None else {}

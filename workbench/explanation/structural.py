@@ -115,7 +115,7 @@ def _leaving_out(score: Score, inputs: Space, own: dict[str, torch.Tensor],
         misleads="Weights alone know neither the activations nor the spread of the inputs, and Garson's shares have no sign; "
                  "a mean over rows hides that a feature speaks for a class here and against it there.")  # fmt: skip
 def gim(score: Score, inputs: Space | None, *, half: str = "aggregated", by: str = "olden",
-        of: str = "integrated_gradients", options: dict | None = None, ask: Ask) -> tuple[torch.Tensor, dict]:  # fmt: skip
+        of: str = "feature_ablation", options: dict | None = None, ask: Ask) -> tuple[torch.Tensor, dict]:  # fmt: skip
     """Return a global view of the model for each class, ``(class, *features)``, by one of its two halves.
 
     ``half="aggregated"``: the mean size of what the local method ``of`` (with ``options``) gives all rows
