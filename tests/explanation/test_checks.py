@@ -38,6 +38,8 @@ ELSEWHERE = {  # tested where they are found
     "another model": "test_every_method",
     "coarse": "test_hierarchies",
     "repaired": "test_repair",
+    **dict.fromkeys(("interaction", "correlated columns"), "test_effects"),
+    "no concept": "test_concepts",
     **dict.fromkeys(("scores", "over budget", "out of memory", "compute"), "test_calls"),
     "one output": "test_score",
 }

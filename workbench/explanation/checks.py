@@ -47,6 +47,9 @@ flag                      word      what was found
 ``read otherwise``        caution   reading the attention weights changes the output by more than rounding
 ``coarse``                caution   a hierarchy was not followed down to every group; what is left is shared
 ``compute``               caution   computed in another layout or precision, which changed values by so much
+``interaction``           caution   along a column single rows move otherwise than their mean (a share above .1)
+``correlated columns``    caution   curves along one of two columns whose ranks correlate by .7 and more
+``no concept``            caution   shares of a concept that do not differ from those of random directions
 ``train mode``            note      the model was in train mode; it was explained in evaluation mode
 ``twin``                  note      an int8 model was explained through its differentiable surrogate
 ``batch``                 note      a dynamic int8 model, whose activations are scaled by the batch
@@ -91,7 +94,9 @@ RULE = {
     **dict.fromkeys(("unknown words", "unknown category", "raw baseline"), "caution"),
     **dict.fromkeys(("train mode", "twin", "batch", "log-probabilities"), "note"),
     **dict.fromkeys(("shared draws", "baseline", "another model"), "note"),
-    **dict.fromkeys(("read otherwise", "coarse", "compute"), "caution"),
+    **dict.fromkeys(
+        ("read otherwise", "coarse", "compute", "interaction", "correlated columns", "no concept"), "caution"
+    ),
     **dict.fromkeys(("scores", "one output", "repaired", "over budget", "out of memory"), "note"),
 }
 WORDS = ("sound", "caution", "broken")

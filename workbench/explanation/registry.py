@@ -32,6 +32,10 @@ FAMILIES = (
     "glass",
     "importance",
     "global_surrogates",
+    "aggregates",
+    "effects",
+    "concepts",
+    "neighbours",
 )
 NEEDS = {
     "batch": "any model that scores a batch",
@@ -47,6 +51,9 @@ NEEDS = {
     "numbers": "inputs that are numbers, not tokens",
     "places": "features that have the same place in every input",
     "rows": "rows with their classes, as a Split such as data.test",
+    "inputs": "rows to look at, such as data.test",
+    "columns": "a table, whose columns have values of their own",
+    "trainable": "float weights, with a gradient of their own",
 }
 INPUTS = {
     "image": "images",
@@ -55,7 +62,7 @@ INPUTS = {
     "several": "several inputs",
     "weights": "no rows",
 }
-COMMON = ("layer", "seed", "shared_draws")
+COMMON = ("layer", "seed", "shared_draws", "ask")
 ABSENCE = frozenset(
     {"baselines", "background", "feature_mask"}
 )  # what stands for "absent", and what goes together
@@ -82,6 +89,8 @@ class Method:
         Common arguments that it has no use for, and refuses.
     spends
         The option that counts its samples, which a budget may set; None for a method that draws none.
+    attributes
+        Whether its values are what the features of an input count; not so for the nearest examples.
     """
 
     name: str
@@ -96,6 +105,7 @@ class Method:
     scope: str
     ignores: frozenset[str] = frozenset()
     spends: str | None = None
+    attributes: bool = True
 
     @property
     def options(self) -> dict[str, Any]:
@@ -129,13 +139,15 @@ class Method:
 
 def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, paper: str, misleads: str = "not stated",
            cost: str = "not stated", complete: bool = False, scope: str = "local",
-           ignores: Iterable[str] = (), spends: str | None = None) -> Callable:  # fmt: skip
+           ignores: Iterable[str] = (), spends: str | None = None, attributes: bool = True) -> Callable:  # fmt: skip
     """Enter a function in the table of methods.
 
     The function is ``f(score, inputs, *, options...) -> values``: ``score`` is the scalar that is explained
     (:class:`~workbench.explanation.score.Score`), ``inputs`` the features
     (:class:`~workbench.explanation.space.Space`); ``values`` a tensor of the inputs' shape, or a pair of it
-    and a dict of facts that belong in ``settings``. It may ask for ``seed``, ``layer`` or ``shared_draws``.
+    and a dict of facts that belong in ``settings``. It may ask for ``seed``, ``layer`` or ``shared_draws``; a
+    view of the model also for ``ask``, a function ``(name, target, options)`` that explains its rows by a
+    local method and returns what it found, with the same common arguments.
 
     Parameters
     ----------
@@ -143,7 +155,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
         The name for ``method=``.
     needs
         Out of "batch", "gradient", "convolution", "layers", "attention", "coefficients", "tree", "image",
-        "places" (no texts), "rows" (a global method that looks at labelled rows).
+        "places" (no texts), "rows" (a global method that looks at labelled rows), "inputs" (one that looks at
+        any rows), "columns" (tables), "trainable" (float weights).
     signed
         Whether the sign of a value means something.
     estimand, paper, misleads, cost
@@ -156,6 +169,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
         Out of "baselines", "background", "feature_mask": what the method has no use for, and so refuses.
     spends
         The option that counts samples, such as "n_samples": what ``budget=`` sets.
+    attributes
+        False for a local method whose values are no attributions to the features of an input.
 
     Examples
     --------
@@ -183,6 +198,7 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
             scope,
             frozenset(ignores),
             spends,
+            attributes,
         )
         return function
 
@@ -203,6 +219,11 @@ def look_up(name: str) -> Method:
     return table()[name]
 
 
+def attributing(name: str) -> bool:
+    """Whether a method's values are attributions to features; so is a method's that is not in this session's table."""
+    return name not in table() or table()[name].attributes
+
+
 def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
     """Return in words why a method cannot explain this model or this kind of input; empty if it can."""
     lacks = abilities(unwrap(model)) if model is not None else {}
@@ -211,6 +232,8 @@ def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
         reasons.append(f"the input is {INPUTS[kind]}, not images")
     if "numbers" in entry.needs and kind == "text":
         reasons.append("the input is a text, and its layers' rules start at numbers")
+    if "columns" in entry.needs and kind not in (None, "table"):
+        reasons.append(f"the input is {INPUTS[kind]}, not a table")
     if "places" in entry.needs and kind == "text":
         reasons.append("the input is a text, whose places hold another word in each row")
     return reasons

@@ -494,12 +494,14 @@ def abilities(model: Any) -> dict[str, str]:
     if isinstance(model, nn.Module):
         what = "the model"
         if is_int8(model):
+            lacks["trainable"] = "its int8 weights have no gradient"
             lacks["rules"] = "its int8 layers, and those of their surrogate, have no rules"
         if not has_gradient(model):
             lacks["gradient"] = "its dynamic int8 layers have no gradient, and no surrogate"
     else:
         no = f"{what} has no layers"
         lacks |= {"gradient": f"{what} has no gradient", "layers": no, "rules": no}
+        lacks["trainable"] = f"{what} has no weights with a gradient"
     layers = list(model.modules()) if isinstance(model, nn.Module) else []
     if not any(map(_is_convolution, layers)):
         lacks["convolution"] = f"{what} has no convolution"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,24 @@ def draw(explanation: Any, limit: float | None = None, *, heads: bool = False, r
         from .heads import draw as of_heads
 
         return of_heads(explanation, row)
+    if own := _own(explanation.method):
+        return own(explanation)
     if explanation.scope == "global":
         return _global(explanation, limit)
     if explanation.map is not None:
         return images(explanation, limit)
     return texts(explanation, limit) if _is_text(explanation) else tables.bars(explanation, limit=limit)
+
+
+def _own(method: str) -> Callable[[Any], Figure] | None:
+    """Return what draws a method whose values are no attributions to features, or one view a class."""
+    from . import effects, neighbours, views
+
+    drawn: dict[str, Callable[[Any], Figure]] = {
+        "partial_dependence": effects.curves, "ale": effects.curves, "prototypes": neighbours.beside, "tcav": views.concepts,
+        "parameter_sensitivity": views.sensitivity, "gim": views.by_class, "mean_shap": views.by_class,
+    }  # fmt: skip
+    return drawn.get(method)
 
 
 def _global(e: Any, limit: float | None) -> Figure:
