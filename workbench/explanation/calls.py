@@ -49,6 +49,10 @@ GRAPHS = (
     "occlusion",
     "feature_ablation",
     "exact_shapley",
+    "kernel_shap",
+    "shapley_sampling",
+    "permutation_shap",
+    "lime",
 )  # methods whose values lead to the parameters
 ALIKE = 4  # rows that are explained in full precision as well, to say what another one changed
 
