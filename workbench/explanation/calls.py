@@ -49,6 +49,10 @@ GRAPHS = (
     "occlusion",
     "feature_ablation",
     "exact_shapley",
+    "kernel_shap",
+    "shapley_sampling",
+    "permutation_shap",
+    "lime",
 )  # methods whose values lead to the parameters
 NOT_GIVEN = dict.fromkeys(("layer", "baselines", "background", "feature_mask", "shared_draws", "noise", "budget", "compute",
                            "forward_kwargs"))  # fmt: skip
