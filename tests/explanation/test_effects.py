@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.inspection import partial_dependence as theirs
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -220,6 +222,26 @@ def test_centred_logits_do_not_heed_what_all_classes_gain(method, people):
 def test_cost_is_what_is_said(people, clerk):
     e = wb.explain(clerk, people.test, "partial_dependence", data=people)
     assert e.n_forward == 2 + len(people.test) * sum(map(len, e.settings["grid"].values()))
+
+
+numbers = st.lists(st.floats(-3, 3), min_size=4, max_size=4)
+
+
+@pytest.mark.parametrize("method", ["partial_dependence", "ale"])
+@settings(max_examples=15)
+@given(numbers, numbers)
+def test_effects_are_linear_in_the_model_and_flat_along_what_it_ignores(method, first, second):
+    def product(w):
+        return lambda a, b, c: w[0] * a + w[1] * a * b + w[2] * b**2 + w[3]
+
+    x, both = X[:25], np.add(first, second)
+    one, other, whole = (of_raw(product(w), method, x, **SIZES[method]) for w in (first, second, both))
+    np.testing.assert_allclose(whole.values, one.values + other.values, atol=1e-3)
+    values = curve(whole, "feature 2")[1]
+    np.testing.assert_allclose(values, values[0], atol=1e-4)
+
+
+SIZES = {"partial_dependence": {"n_points": 4}, "ale": {"n_bins": 4}}
 
 
 # refusals
