@@ -20,7 +20,7 @@ flag                      what was found
 ``unknown category``      a column holds a value that it had not in training
 ``interaction``           along a column single rows move otherwise than their mean (a share above .1)
 ``correlated columns``    curves along one of two columns whose ranks correlate by .7 and more
-``no concept``            shares of a concept that do not differ from those of random directions
+``no concept``            shares of a concept that are those of random directions, or of no concept of the layer
 ========================  ==========================================================================
 
 A hook that does not fire is an error, not a flag.
