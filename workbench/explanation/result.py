@@ -162,7 +162,9 @@ class Explanation:
     def fingerprint(self) -> str:
         """SHA-256 of model, inputs, classes and settings."""
         digest = hashlib.sha256(self.model_fingerprint.encode())
-        digest.update(json.dumps([self.method, files.plain(self._replayable())], sort_keys=True).encode())
+        digest.update(
+            json.dumps([self.method, files.plain(_digested(self._replayable()))], sort_keys=True).encode()
+        )
         digest.update(self.settings.get("rows", "").encode())  # Of a view of the model: which it looked at.
         for array in (self.inputs, self.target):
             if array is not None:
@@ -420,5 +422,12 @@ class Explanation:
         return html.join(word, html.listing(said)) if said else html.join(word, ": no check found anything")
 
 
-def _short(value: Any) -> str:
-    return f"array {value.shape}" if isinstance(value, np.ndarray) else f"{value}"
+def _digested(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with the SHA-256 of every array in its place: thousands of example rows are no JSON."""
+    return {name: [value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+            if isinstance(value, np.ndarray) else value for name, value in settings.items()}  # fmt: skip
+
+
+def _short(value: Any, most: int = 120) -> str:
+    said = f"array {value.shape}" if isinstance(value, np.ndarray) else f"{value}"
+    return said if len(said) <= most else f"{said[:most]}..."

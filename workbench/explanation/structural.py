@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import BadInput, unknown
+from ..errors import BadInput, NotExplainable, unknown
 from ..training import first_order, loss_gradients, removable
 from .aggregates import Ask, aggregated
 from .chains import chain
@@ -140,13 +140,12 @@ def gim(score: Score, inputs: Space | None, *, half: str = "aggregated", by: str
 def _structural(score: Score, inputs: Space | None, by: str) -> tuple[torch.Tensor, dict[str, Any]]:
     layers, why = chain(score.artifact, None if inputs is None else inputs.x[:1])
     if why:
-        kind = "image" if inputs is not None and inputs.spatial else None
-        raise refusal(
-            look_up("gim"),
-            [f"half='structural' reads a chain of linear layers, and {why}"],
-            score.artifact,
-            kind,
+        kind = None if inputs is None else "image" if inputs.spatial else "table"
+        refused = refusal(
+            look_up("gim"), [f"half='structural' reads its weights, and {why}"], score.artifact, kind
         )
+        raise NotExplainable(refused.wrong, "a chain of linear layers with activations between them",
+                             f"half='aggregated' can, with any local method. {refused.todo}")  # fmt: skip
     values = garson(layers) if by == "garson" else olden(layers)
     shape = (
         values.shape[1:] if inputs is None or values.shape[1] != inputs.x[0].numel() else inputs.x.shape[1:]
