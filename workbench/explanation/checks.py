@@ -1,6 +1,5 @@
 """The checks that run on every result: what is found stands in ``flags``, name -> sentence, and decides one word.
 
-flag                      what was found
 A result is ``broken`` where its numbers are not what they say they are, ``caution`` where they are and may
 mislead, else ``sound``; a note changes nothing. The worst flag decides.
 
