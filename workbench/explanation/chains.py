@@ -25,7 +25,7 @@ UNITWISE = (
 BARE = {"relu", "relu_", "tanh", "sigmoid", "gelu", "silu", "leaky_relu", "elu", "softplus", "dropout", "flatten", "log_softmax", "softmax"}  # fmt: skip
 
 
-def chain(model: Any, x: torch.Tensor | None = None) -> tuple[list[torch.Tensor], str]:
+def chain(model: Any) -> tuple[list[torch.Tensor], str]:
     """Return the matrices of a chain of linear layers from input to output, or in words why it is none.
 
     The forward is traced: every step must take the step before it, and nothing else.
