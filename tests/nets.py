@@ -13,10 +13,18 @@ from workbench.data.records import Split
 from workbench.explanation.registry import look_up
 
 METHODS = tuple(wb.methods().index)
-GLASS = {"attention", "coefficients", "tree"}  # what a convolutional net does not have
+GLASS = {
+    "attention",
+    "coefficients",
+    "tree",
+    "trees",
+    "columns",
+}  # what a convolutional net of images does not have
 OF_NETS = tuple(name for name in METHODS if not look_up(name).needs & GLASS)  # what explains one
 LOCAL = tuple(name for name in OF_NETS if look_up(name).scope == "local")
+BY_BACKGROUND = {"deep_shap", "gradient_shap"}  # what is defined by a background; the first rows are given
 NINE = (np.arange(28)[:, None] // 10 * 3 + np.arange(28) // 10)[None, None]  # nine patches of 28 x 28 pixels
+SPECKS = np.random.default_rng(0).random((16, 1, 28, 28), dtype=np.float32)
 # Enough for a test, where the defaults take longer; a method that is not here is asked with its defaults.
 QUICK: dict[str, dict[str, Any]] = {
     "integrated_gradients": {"n_steps": 8},
@@ -24,22 +32,33 @@ QUICK: dict[str, dict[str, Any]] = {
     "occlusion": {"window": 9, "strides": 6},
     "exact_shapley": {"feature_mask": NINE},
     "kernel_shap": {"n_samples": 40, "feature_mask": NINE},
+    "shapley_sampling": {"n_samples": 4, "feature_mask": NINE},
+    "permutation_shap": {"n_samples": 3, "feature_mask": NINE},
+    "partition_shap": {"n_samples": 80, "feature_mask": NINE},
     "lime": {"n_samples": 60, "feature_mask": NINE},
+    "conductance": {"n_steps": 6},
+    "gradient_shap": {"n_samples": 6},
     "permutation_importance": {"n_repeats": 1, "feature_mask": NINE},
+    "mean_shap": {"of": "exact_shapley", "feature_mask": NINE // 3},
+    "gim": {"feature_mask": NINE},
+    "tcav": {"concepts": {"specks": SPECKS[:8]}, "random": SPECKS[8:], "n_runs": 3},
+    "prototypes": {"examples": SPECKS, "example_classes": np.arange(16) % 3, "k": 3},
 }
 
 
 def ask(method: str, model: Any, x: Any, **options: Any) -> wb.Explanation:
     """Explain quickly; a method that explains the model itself gets no inputs, or rows with classes."""
-    return wb.explain(model, wanted(method, x), method, **(QUICK.get(method, {}) | options))
+    needed = {"background": x[:2]} if method in BY_BACKGROUND else {}
+    return wb.explain(model, wanted(method, x), method, **(QUICK.get(method, {}) | needed | options))
 
 
 def wanted(method: str, x: Any) -> Any:
     """Return the rows as a method wants them: as they are, with classes, or not at all."""
     entry = look_up(method)
+    looks = method == "gim" or entry.needs & {"rows", "inputs"}
     if entry.scope == "local" or isinstance(x, Split):
-        return x if entry.scope == "local" or "rows" in entry.needs else None
-    if "rows" not in entry.needs:
+        return x if entry.scope == "local" or looks else None
+    if not looks:
         return None
     ids = np.arange(len(x))
     return Split(np.asarray(x.detach() if isinstance(x, torch.Tensor) else x), ids % 2, ids, ids)

@@ -113,3 +113,15 @@ def worded(texts: list[str], values: list[list[float]], length: int = 12, **fact
 class _Explained(SimpleNamespace):
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def soundness(self) -> str:
+        return "caution" if self.flags else "sound"
+
+    @property
+    def deciding(self) -> list[str]:
+        return list(self.flags)
+
+    @property
+    def mark(self) -> str:
+        return "[!]" if self.flags else "[ok]"

@@ -313,6 +313,41 @@ def tensors(split: Split, device: torch.device | str = "cpu") -> tuple[torch.Ten
     return torch.tensor(split.x, device=device), torch.tensor(split.y, device=device)
 
 
+def first_order(
+    weights: dict[str, torch.Tensor], gradients: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return by how much the loss would change to first order without each weight: |weight x gradient| (Molchanov et al. 2017)."""
+    return {name: (w.detach() * gradients[name]).abs() for name, w in weights.items()}
+
+
+def loss_gradients(
+    answer: Callable[[torch.Tensor], torch.Tensor],
+    weights: dict[str, torch.Tensor],
+    x: torch.Tensor,
+    y: torch.Tensor,
+    batch_size: int = 256,
+) -> dict[str, torch.Tensor]:
+    """Return the gradient of the mean cross entropy of rows, in nats, with respect to each weight.
+
+    ``answer`` turns rows into logits ``(n, class)``: a model that :func:`~workbench.state.untouched` has lent
+    out, which also takes back that its ``weights`` are asked for gradients here.
+    """
+    found = {name: torch.zeros_like(w.requires_grad_(True)) for name, w in weights.items()}
+    for part, classes in zip(x.split(batch_size), y.split(batch_size), strict=True):
+        with torch.enable_grad():
+            loss = F.cross_entropy(answer(part), classes, reduction="sum") / len(x)
+            steps = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+        for total, step in zip(found.values(), steps, strict=True):
+            total += 0 if step is None else step
+    return found
+
+
+def removable(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a network's float weights of two and more axes by the layer's name, a recurrent layer's by their own."""
+    named = {name: w for name, w in model.named_parameters() if w.ndim > 1}
+    return {name.removesuffix(".weight"): w for name, w in named.items()}
+
+
 def logits(model: nn.Module, x: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
     """Return the model's outputs, in batches."""
     return torch.cat([model(part) for part in x.split(batch_size)])

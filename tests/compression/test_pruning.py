@@ -296,7 +296,7 @@ def test_what_cannot_be_done_is_refused_in_words(narrow, options, words):
     ("options", "words"),
     [
         ({"how": "channel"}, "Did you mean 'channels'"),
-        ({"by": "taylor"}, "one of magnitude"),
+        ({"by": "gradient"}, "one of magnitude, taylor"),
         ({"scope": "all"}, "one of global, layer"),
         ({"protect": ["fc9"]}, "one of conv1, conv2, fc1, fc2"),
     ],
@@ -428,3 +428,23 @@ def test_the_sham_of_a_text_model_trains_like_its_compression(lstm, texts):
     twin = wb.sham(pruned, texts, verbose=False)
     assert not (twin.lstm.weight_hh_l0 == 0).any()
     assert not torch.equal(twin.fc1.weight, lstm.model.fc1.weight)
+
+
+def test_by_taylor_the_weights_go_that_the_loss_owes_least_to(narrow, few):
+    pruned = prune(narrow, 0.5, by="taylor", data=few)
+    naive = prune(narrow, 0.5, data=few)
+    assert (layer_zeros(pruned) != layer_zeros(naive)).any()
+    assert pruned.report["after"]["accuracy"] > pruned.report["before"]["accuracy"] - 0.2
+    held = prune(narrow, 0.5, by="taylor", data=few, epochs=[1, 1], rounds=2)
+    assert held.report["after"]["nonzero"] == pytest.approx(pruned.report["after"]["nonzero"], rel=0.01)
+
+
+def layer_zeros(compressed):
+    return (compressed.model.fc1.weight == 0).numpy()
+
+
+def test_by_taylor_needs_rows_and_weights(narrow, few):
+    with pytest.raises(BadInput, match="by is 'taylor' for a model without data"):
+        prune(narrow, 0.5, by="taylor")
+    with pytest.raises(BadInput, match="by is 'taylor' for channels"):
+        prune(narrow, how="channels", channels=0.5, by="taylor", data=few)

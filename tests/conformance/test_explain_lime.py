@@ -12,7 +12,9 @@ from sklearn.linear_model import Ridge
 
 import workbench as wb
 from workbench.data.columns import Columns
-from workbench.explanation.local_surrogates import Bins, removals, ridge
+from workbench.explanation.coalitions import removals
+from workbench.explanation.local_surrogates import Bins, euclidean, near
+from workbench.explanation.regressions import ridge
 from workbench.explanation.space import Space
 from workbench.state import generator
 
@@ -111,12 +113,13 @@ def test_columns_are_fitted_as_lime_tabular_fits_its_own_draws(guests, row):
                                         labels=(1,), num_features=4, num_samples=800)  # fmt: skip
     x = torch.tensor(codec.encoded(decoded(asked[0])))
     space = Space(x[:1], background=codec.encoded(frame), codec=codec)
-    kept = Bins(space).same(x[0], x, space.groups[0], 4)
-    np.testing.assert_array_equal(kept, seen["data"])
-    weights, fit = ridge(kept, seen["labels"][:, 1], 0.75 * 4**0.5, "euclidean")
+    kept = Bins(space).same(x[:1], x, space.groups[0])
+    np.testing.assert_array_equal(kept[0], seen["data"])
+    worth = torch.as_tensor(seen["labels"][:, 1])[None]
+    weights, _, fit = (part[0] for part in ridge(kept, worth, near(euclidean(kept), 0.75 * 4**0.5)))
     expected = dict(theirs.local_exp[1])
     np.testing.assert_allclose(weights, [expected[i] for i in range(4)], rtol=1e-10, atol=1e-12)
-    assert fit == pytest.approx(theirs.score, rel=1e-10)
+    assert float(fit) == pytest.approx(theirs.score, rel=1e-10)
 
 
 def steps(frame, edges):
@@ -161,7 +164,7 @@ def test_one_ridge_by_hand_gives_the_weights_of_columns(guests):
     for row in range(2):
         x = space.background[which[:, space.groups[0]], torch.arange(6)]
         x[0] = space.x[row]
-        z = Bins(space).same(space.x[row], x, space.groups[0], 4)
+        z = Bins(space).same(space.x[row : row + 1], x, space.groups[0])[0].numpy()
         weights = np.sqrt(np.exp(-(z == 0).sum(1) / 1.5**2))
         fit = Ridge(alpha=1).fit(z, np.log(model(codec.decoded(x.numpy())))[:, 1], sample_weight=weights)
         np.testing.assert_allclose(e.values[row], fit.coef_, rtol=1e-3, atol=1e-4)

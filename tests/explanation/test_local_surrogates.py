@@ -86,7 +86,7 @@ def test_large_images_are_cut_into_superpixels_a_row_of_its_own():
 
 def test_the_replay_has_the_measured_fit_anew(mlp, clouds):
     e = wb.explain(mlp, clouds.test[:2], "lime", n_samples=50)
-    assert e.settings["measured"] == ["fit", "segments"]
+    assert e.settings["measured"] == ["fit", "fit_low", "error", "segments"]
     assert e.replay(mlp).settings == e.settings
 
 
@@ -143,10 +143,10 @@ def test_groups_of_entries_have_moved_where_one_of_them_has(people):
     space, x = Space(torch.tensor(people.test.x), background=people.train.x), torch.tensor(people.test.x)
     groups = torch.tensor([2, 0, 0, 1, 1, 2, 2, 0])
     bins = Bins(space)
-    alone, together = (bins.same(x[0], x, g, d) for g, d in ((torch.arange(8), 8), (groups, 3)))
-    expected = np.stack([alone[:, groups == g].all(1) for g in range(3)], 1)
-    np.testing.assert_array_equal(together, expected)
-    assert 0 < together.mean() < 1
+    alone, together = (bins.same(x[:2], x, g) for g in (torch.arange(8), groups))
+    expected = torch.stack([alone[:, :, groups == g].all(2) for g in range(3)], 2)
+    assert torch.equal(together, expected)
+    assert 0 < together.float().mean() < 1
 
 
 def test_columns_of_one_group_are_drawn_from_one_row(people):

@@ -71,15 +71,40 @@ def test_values_of_another_shape_have_no_input_beside_them(tiny, images):
 
 
 def test_it_says_in_a_line_what_it_is(pictures, lenet):
-    assert repr(pictures) == "Explanation(occlusion of the logit, values 3x1x28x28)"
-    assert repr(wb.explain(lenet, None, "weights")) == "Explanation(weights, values 20x1x5x5)"
-    assert "flags: train mode" in repr(replace(pictures, flags={"train mode": "."}))
+    assert repr(pictures) == "Explanation(occlusion of the logit, values 3x1x28x28, [ok] sound)"
+    assert repr(wb.explain(lenet, None, "weights")) == "Explanation(weights, values 20x1x5x5, [ok] sound)"
+    noted = replace(pictures, flags={"train mode": ".", "twin": "."})
+    assert repr(noted).endswith("[ok] sound; noted: train mode, twin)")
+    doubted = replace(pictures, flags={"gap": ".", "twin": ".", "NaN": "."})
+    assert repr(doubted).endswith("[x] broken: NaN, gap; noted: twin)")
 
 
 def test_the_page_says_what_was_estimated_and_what_it_cost(pictures):
     page = pictures._repr_html_()
-    for words in ("when a window is replaced", "window=[7, 7]", "evaluations", "signed", "none"):
+    for words in (
+        "when a window is replaced",
+        "window=[7, 7]",
+        "evaluations",
+        "signed",
+        "no check found anything",
+    ):
         assert words in page
+    assert pictures.alt() in page
+
+
+def test_the_page_gives_every_reason_and_notes_behind_it(pictures):
+    page = replace(pictures, flags={"twin": "Bit-equal.", "gap": "It misses."})._repr_html_()
+    assert "<strong>[!] caution</strong>" in page
+    assert page.index("<strong>gap</strong>: It misses.") < page.index("twin (a note): Bit-equal.")
+
+
+def test_the_input_of_a_group_is_its_own_whatever_the_order(table):
+    last = table.feature_names[-1]
+    frame = table.group({"renamed": [last]}).to_frame()
+    given = table.to_frame()
+    wanted = given[given["feature"] == last]["input"].astype(float).to_numpy()
+    found = frame[frame["feature"] == "renamed"]["input"].astype(float).to_numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-2)  # as it is shown, rounded
 
 
 def test_it_is_frozen(pictures):

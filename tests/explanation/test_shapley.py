@@ -13,7 +13,7 @@ from sizes import Sizes
 import workbench as wb
 from workbench.data import known_rule
 from workbench.errors import BadInput
-from workbench.explanation.shapley import _solve
+from workbench.explanation.regressions import shares as solve
 
 ONES = np.ones((1, 4), dtype=np.float32)
 
@@ -66,6 +66,15 @@ def test_a_background_counts_by_its_mean(mlp, clouds):
     each = [wb.explain(mlp, clouds.test[:4], "exact_shapley", baselines=row).values for row in rows.x]
     e = wb.explain(mlp, clouds.test[:4], "exact_shapley", background=rows)
     np.testing.assert_allclose(e.values, np.mean(each, 0), rtol=1e-4, atol=1e-5)
+
+
+def test_memory_does_not_grow_with_the_background(mlp, clouds):
+    largest = []
+    for rows in (2, 100):
+        with Sizes() as sizes:
+            wb.explain(mlp, clouds.test[:8], "exact_shapley", background=clouds.train.x[:rows], batch_size=64)
+        largest.append(max(sizes.seen))
+    assert largest[1] <= max(largest[0], 100 * 64)  # One scalar a background row and version, no row of it.
 
 
 def test_one_row_is_a_background_of_one(mlp, clouds):
@@ -277,7 +286,7 @@ def test_the_solve_holds_one_design_at_a_time(designs):
     half = torch.rand(designs, 60, 20, generator=draws) < 0.5
     kept, worth = torch.cat([half, ~half], 1), torch.rand(12, 120, generator=draws).double()
     with Sizes() as sizes:
-        values, _ = _solve(kept, worth, worth[:, 0], worth[:, 1])
+        values, _ = solve(kept, worth, worth[:, 0], worth[:, 1])
     assert values.shape == (12, 20)
     assert max(sizes.seen) <= 120 * 20
 

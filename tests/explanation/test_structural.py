@@ -53,3 +53,165 @@ def test_what_has_no_weights_is_refused(clouds):
 def test_a_layer_without_weights_is_answered_with_those_that_have_some(lenet):
     with pytest.raises(UnknownName, match=r"'relu1'.*conv1, conv2, fc1, fc2"):
         wb.explain(lenet, None, "weights", layer="relu1")
+
+
+# the numbers that pruning sorts by
+
+
+def test_sensitivity_is_what_pruning_by_taylor_sorts_by(lenet, digits):
+    few = digits.subset(train=80, valid=10, test=10)
+    amount = 0.4
+    pruned = wb.prune(lenet, amount, by="taylor", scope="layer", data=few, verbose=False)
+    for layer in ("conv1", "conv2", "fc1", "fc2"):
+        e = wb.explain(lenet, few.train, "parameter_sensitivity", layer=layer)
+        gone = (getattr(pruned.model, layer).weight == 0).numpy(force=True)
+        assert gone.mean() == pytest.approx(amount, abs=0.01)
+        assert e.values[gone].max() <= e.values[~gone].min()
+    whole = wb.explain(lenet, few.train, "parameter_sensitivity")
+    assert whole.feature_names == ("conv1", "conv2", "fc1", "fc2")
+    assert whole.values[0, 3] == pytest.approx(e.values.sum(), rel=1e-5)
+
+
+def test_the_worth_of_a_weight_is_the_same_number_bit_for_bit(mlp, clouds):
+    from workbench.compression.pruning import _unprotected, _worth
+
+    worth = _worth(mlp.model, _unprotected(mlp.model, ()), "taylor", clouds)
+    for layer, values in worth.items():
+        e = wb.explain(mlp, clouds.train, "parameter_sensitivity", layer=layer, batch_size=256)
+        np.testing.assert_array_equal(e.values, values.numpy())
+
+
+def test_sensitivity_by_hand():
+    net = nn.Sequential(nn.Linear(2, 2, bias=False)).eval()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    x, y = np.array([[1, 0], [1, 0]], dtype=np.float32), np.array([0, 0])
+    e = wb.explain(net, wb.data.records.Split(x, y, y, np.arange(2)), "parameter_sensitivity", layer="0")
+    # Of the logit 1 against 0 the loss falls by 1 - p a unit of the first weight.
+    np.testing.assert_allclose(e.values, [[1 - 1 / (1 + np.exp(-1)), 0], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(e.settings["error"], 0, atol=1e-7)
+
+
+def test_the_error_of_a_layer_is_what_other_rows_would_move(mlp, clouds):
+    rng = np.random.default_rng(0)
+    draws = [
+        wb.explain(mlp, clouds.train[rng.integers(0, len(clouds.train), 60)], "parameter_sensitivity")
+        for _ in range(40)
+    ]
+    spread = np.std([e.values for e in draws], axis=0)
+    np.testing.assert_allclose(np.mean([e.settings["error"] for e in draws], axis=0), spread, rtol=0.5)
+
+
+def test_recurrent_and_embedding_weights_have_names_of_their_own(reader, reviews, unchanged):
+    with unchanged(reader.model):
+        e = wb.explain(reader, reviews.test, "parameter_sensitivity", data=reviews)
+    assert {"embedding", "lstm.weight_hh_l0"} <= set(e.feature_names)
+    assert (e.values > 0).all()
+
+
+def test_what_has_no_float_weights_or_classes_is_refused(lenet, digits, clouds, mlp):
+    small = wb.quantize(lenet, data=digits)
+    with pytest.raises(NotExplainable, match=r"its int8 weights have no gradient"):
+        wb.explain(small, digits.test, "parameter_sensitivity")
+    with pytest.raises(UnknownName, match="'fc9'"):
+        wb.explain(lenet, digits.test, "parameter_sensitivity", layer="fc9")
+    with pytest.raises(BadInput, match="There is 1 row"):
+        wb.explain(mlp, clouds.test[:1], "parameter_sensitivity")
+    with pytest.raises(BadInput, match=r"The model has 3 outputs, and classes run to 9"):
+        wb.explain(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), digits.test, "parameter_sensitivity")
+
+
+# the structural half of gim
+
+
+def chained(*matrices, activation=nn.ReLU):
+    layers = []
+    for matrix in matrices:
+        layer = nn.Linear(matrix.shape[1], len(matrix))
+        layer.weight.data = torch.tensor(matrix, dtype=torch.float32)
+        layers += [layer, activation()]
+    return nn.Sequential(*layers[:-1]).eval()
+
+
+FIRST, LAST = np.array([[1.0, -2.0, 1.0], [0.0, 3.0, 1.0]]), np.array([[1.0, 1.0], [-2.0, 0.0]])
+
+
+def test_olden_is_the_product_of_the_matrices_with_its_signs():
+    e = wb.explain(chained(FIRST, LAST), None, "gim", half="structural")
+    np.testing.assert_allclose(e.values, [[1, 1, 2], [-2, 4, -2]])
+    assert e.signed and "signed products" in e.estimand
+
+
+def test_garson_by_hand():
+    e = wb.explain(chained(FIRST, LAST), None, "gim", half="structural", by="garson")
+    # Shares of the inputs in the units: 1/4 2/4 1/4 and 0 3/4 1/4; of the units in the classes: 1/2 1/2 and 1 0.
+    np.testing.assert_allclose(e.values, [[1 / 8, 5 / 8, 1 / 4], [1 / 4, 1 / 2, 1 / 4]])
+    assert not e.signed and "share" in e.estimand
+
+
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.Sigmoid, nn.GELU, nn.Dropout])
+def test_shares_sum_to_one_through_any_depth(activation):
+    rng = np.random.default_rng(0)
+    net = chained(*(rng.normal(size=shape) for shape in ((6, 4), (5, 6), (3, 5))), activation=activation)
+    e = wb.explain(net, None, "gim", half="structural", by="garson")
+    np.testing.assert_allclose(e.values.sum(1), 1, rtol=1e-6)
+
+
+def test_of_a_linear_model_both_halves_agree(clouds):
+    weights = np.random.default_rng(0).normal(size=(3, 5))
+    net = chained(weights)
+    structural = wb.explain(net, clouds.test, "gim", half="structural").values
+    aggregated = wb.explain(net, clouds.test, "gim", of="saliency").values
+    np.testing.assert_allclose(np.abs(structural), aggregated, rtol=1e-5)
+
+
+def test_a_chain_over_pixels_keeps_their_places(digits):
+    net = wb.build("mlp", digits, hidden=(6,))
+    assert wb.explain(net, digits.test[:2], "gim", half="structural").values.shape == (10, 1, 28, 28)
+
+
+class Skipping(nn.Module):
+    """Two linear layers, the first of which is passed on beside the second."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def forward(self, x):
+        h = self.a(x)
+        return self.b(h) + h
+
+
+class Asking(nn.Linear):
+    """A linear layer that looks at its numbers before it answers."""
+
+    def forward(self, x):
+        return super().forward(x) if x.sum() > 0 else x
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        (Skipping(), "its forward branches"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 2)),
+            "the layer 2 is a BatchNorm1d",
+        ),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)), "the layer 0 is a Conv2d"),
+        (Asking(3, 3), "its forward cannot be followed"),
+        (nn.Sequential(nn.ReLU()), "it has no linear layer"),
+        (lambda x: x, "a callable has no layers"),
+    ],
+)
+def test_what_is_no_chain_is_refused_with_the_methods_that_can(net, words):
+    with pytest.raises(
+        NotExplainable, match=rf"half='structural' reads a chain of linear layers, and {words}.*These can: "
+    ):
+        wb.explain(net, None, "gim", half="structural")
+
+
+def test_an_unknown_half_or_rule_is_answered_with_the_known(mlp):
+    with pytest.raises(UnknownName, match="aggregated, structural"):
+        wb.explain(mlp, None, "gim", half="other")
+    with pytest.raises(UnknownName, match="garson, olden"):
+        wb.explain(mlp, None, "gim", half="structural", by="gevrey")

@@ -86,7 +86,50 @@ def test_the_title_says_what_was_estimated_and_the_bar_on_which_scale(signed):
     fig = signed.plot()
     assert "input_x_gradient" in fig.get_suptitle().replace("\n", " ")
     assert "first-order effect" in fig.get_suptitle().replace("\n", " ")
-    assert "logit" in {ax.get_ylabel() for ax in fig.axes}
+    assert "logit\nhatched, \u2212: against" in {ax.get_ylabel() for ax in fig.axes}
+
+
+def cues(ax):
+    """Return what a map says without colour: signs with their places, and whether something is hatched."""
+    signs = {text.get_text(): text.xy for text in ax.texts}
+    return signs, any(getattr(part, "hatches", None) for part in ax.collections)
+
+
+def marked(values, limit=1.0, signed=True):
+    with canvas.canvas() as (_, ax):
+        attributions.attribution(ax, np.asarray(values, dtype=float), limit, signed)
+    return ax
+
+
+def test_signs_are_seen_without_colour():
+    values = np.zeros((9, 9))
+    values[1, 2], values[5:8, 5:8] = 0.9, -0.8
+    signs, hatched = cues(marked(values))
+    assert signs == {"+": (2, 1), "\u2212": (6, 6)} and hatched  # the middle of the patch
+
+
+def test_what_is_weak_or_unsigned_has_no_marks():
+    assert cues(marked(np.full((3, 3), 0.2))) == ({}, False)
+    assert cues(marked(-np.full((3, 3), 0.2))) == ({}, False)
+    assert cues(marked(np.full((3, 3), 0.9), signed=False)) == ({}, False)
+    assert cues(marked(np.full((3, 3), np.nan))) == ({}, False)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1)])
+def test_a_map_of_one_line_can_be_marked(shape):
+    assert set(cues(marked(-np.ones(shape)))[0]) == {"\u2212"}
+
+
+def test_marks_do_not_move_the_map(signed):
+    for ax in (ax for ax in signed.plot().axes if ax.images):
+        assert (*ax.get_xlim(), *ax.get_ylim()) == (-0.5, 27.5, 27.5, -0.5)
+
+
+def test_a_result_that_is_not_sound_says_so_in_its_title(signed, table):
+    for e in (signed, table):
+        assert "[" not in e.plot().get_suptitle()
+        title = replace(e, flags={"gap": ".", "twin": "."}).plot().get_suptitle()
+        assert title.replace("\n", " ").endswith("[!] caution: gap")
 
 
 def test_columns_become_bars_the_largest_on_top(table):
@@ -98,6 +141,7 @@ def test_columns_become_bars_the_largest_on_top(table):
     heights = [bar.get_y() for bar in ax.patches]
     assert heights == sorted(heights, reverse=True)
     assert ax.get_xlabel() == "logit"
+    assert [bool(bar.get_hatch()) for bar in ax.patches] == [True, False, False, False]
     negative = [bar.get_facecolor()[0] < 0.5 for bar in ax.patches]
     assert negative == [True, False, False, False]
     assert (ax.get_title() or ax.get_title("left")) == "why $no$?"
@@ -128,7 +172,7 @@ def test_methods_stand_side_by_side_each_on_its_own_scale(net, digits, signed, u
     )
     visible = [ax for ax in fig.axes if ax.get_visible()]
     titles = [ax.get_title() or ax.get_title("left") for ax in visible]
-    assert titles == ["the input", "input x gradient", "saliency", "ten times (!)"]
+    assert titles == ["the input", "input x gradient", "saliency", "ten times [!]"]
     np.testing.assert_array_equal(visible[0].images[0].get_array(), signed.inputs[1, 0])
     limits = [ax.images[0].get_clim()[1] for ax in visible[1:]]
     assert limits == pytest.approx(

@@ -65,7 +65,7 @@ def test_methods_stand_side_by_side_with_the_same_columns_in_one_order():
     assert labels(left) == ["column 1 = 10", "column 2 = 20", "column 0 = 0"]
     assert widths(left) == [-4, 0, 1] and widths(right) == [50, 300, 100]
     assert left.get_xlim()[1] < right.get_xlim()[1]
-    assert right.get_title("left") == "kernel shap (!)"
+    assert right.get_title("left") == "kernel shap [!]"
 
 
 def test_models_are_drawn_on_the_same_columns():

@@ -30,7 +30,19 @@ def bars(fig):
 
 def test_words_are_drawn_and_padding_and_special_tokens_are_not(explained):
     fig = attributions.draw(explained)
-    assert drawn(fig)[:8] == ["why neg?", "", "a", "good", "film", "indeed", "why neg?", ""]
+    assert drawn(fig)[:11] == [
+        "why neg?",
+        "",
+        "a",
+        "good",
+        "film",
+        "indeed",
+        "4",
+        "\u22122",
+        "1",
+        "why neg?",
+        "",
+    ]
     assert "[CLS]" not in drawn(fig)
 
 
@@ -82,7 +94,7 @@ def test_words_stay_within_the_picture():
 def test_methods_have_a_line_each_and_a_scale_of_their_own(explained):
     other = smalldata.worded([TEXT, "no ."], [[100 * v for v in VALUES], [1, 1]], flags={"gap": "."})
     fig = attributions.side_by_side({"lime": explained, "kernel_shap": other})
-    assert [text for text in drawn(fig) if text in ("lime", "kernel shap (!)")] == ["lime", "kernel shap (!)"]
+    assert [text for text in drawn(fig) if text in ("lime", "kernel shap [!]")] == ["lime", "kernel shap [!]"]
     assert "+its own largest" in drawn(fig) and drawn(fig).count("good") == 2
 
 
@@ -132,3 +144,26 @@ def test_a_text_as_html_is_escaped_and_has_signs():
 
 def test_a_text_without_words_can_be_drawn():
     canvas.png(tokens.running([tokens.Passage([], np.array([]))]))
+
+
+def test_the_strongest_words_carry_their_numbers_beyond_their_bars():
+    values = np.array([0.1, 4.0, -2.0, 1.0, 0.0])
+    fig = tokens.running([tokens.Passage(list("abcde"), values)])
+    at = {text.get_text(): text.get_position()[1] for text in fig.axes[0].texts}
+    assert {"4", "\u22122", "1"} <= set(at) and "0.1" not in at
+    assert at["4"] < at["b"] < at["\u22122"]
+
+
+def test_numbers_that_would_run_into_each_other_are_left_out():
+    fig = tokens.running([tokens.Passage([".", ".", "."], np.array([0.123, 0.122, 0.121]))])
+    assert sum(text.get_text().startswith("0.12") for text in fig.axes[0].texts) == 1
+
+
+def test_words_without_a_value_have_no_number():
+    fig = tokens.running([tokens.Passage(["a", "b"], np.array([0.0, np.nan]))])
+    assert not {"0", "nan"} & set(drawn(fig))
+
+
+def test_what_counts_most_is_darkest_on_white_paper():
+    strip = canvas.mpl.colormaps[tokens.STRENGTH]([0.0, 1.0])[:, :3].mean(1)
+    assert strip[1] < strip[0]

@@ -13,13 +13,15 @@ from torch import nn
 from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
+from ..state import untouched
+from ..training import first_order, loss_gradients, tensors
 from ..zoo.holder import unwrap
 from ..zoo.pairs import relu_pairs
 from .compressed import Compressed
 from .distillation import checked, fine_tuned
 from .measurement import compared, layer_weights, macs
 
-HOWS, SCOPES, CRITERIA = ("weights", "channels"), ("global", "layer"), ("magnitude",)
+HOWS, SCOPES, CRITERIA = ("weights", "channels"), ("global", "layer"), ("magnitude", "taylor")
 LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 GRID = 64  # channel ratios are tried in steps of 1/64
 
@@ -63,7 +65,9 @@ def prune(
     channels
         Fraction of each layer's channels instead, for ``how="channels"``.
     by
-        "magnitude": the smallest weights go, or the channels of the smallest L2 norm.
+        "magnitude": the smallest weights go, or the channels of the smallest L2 norm. "taylor", for weights:
+        those without which the loss on the training rows would change least, to first order (Molchanov et al.
+        2017); what ``wb.explain(model, data.train, "parameter_sensitivity")`` adds up for each layer.
     scope
         For weights: "global" (one threshold, the default) or "layer" (the same share of each).
         Channels always go by the same share of each layer.
@@ -116,7 +120,7 @@ def prune(
         step |= _counts(model, protect)
     net = copy.deepcopy(model).eval()
     for round in range(rounds):
-        net, hold = _cut(net, model, step, round, example)
+        net, hold = _cut(net, model, step, round, example, data)
         net = fine_tuned(net, original, data, step, round, after_step=hold, verbose=verbose)
     net.spec = getattr(model, "spec", None)
     net.recipe = getattr(model, "recipe", None)
@@ -127,6 +131,7 @@ def prune(
 def _checked_step(model, amount, channels, how, by, scope, data, epochs, rounds, preserve, protect, lr, seed) -> dict[str, Any]:  # fmt: skip
     """Return the step as a record, or refuse it."""
     _check_names(how, by, scope)
+    _check_criterion(how, by, data)
     _check_model(model, data, protect)
     _check_share(amount, channels, how)
     recipe = getattr(model, "recipe", None) or {}
@@ -148,6 +153,13 @@ def _check_names(how: str, by: str, scope: str | None) -> None:
         raise BadInput(
             f"scope is {scope!r} for channels", "no scope: each layer loses the same share", "Leave it out"
         )
+
+
+def _check_criterion(how: str, by: str, data: Any) -> None:
+    if by == "taylor" and (how == "channels" or data is None):
+        what = "channels" if how == "channels" else "a model without data"
+        raise BadInput(f"by is 'taylor' for {what}", "how='weights', and data whose training rows have a loss",
+                       "Pass both, or use by='magnitude'")  # fmt: skip
 
 
 def _check_model(model: Any, data: Any, protect: Iterable[str]) -> None:
@@ -212,19 +224,31 @@ def _share(step: dict[str, Any], round: int) -> float:
 
 
 def _cut(net: nn.Module, model: nn.Module, step: dict[str, Any], round: int,
-         example: torch.Tensor) -> tuple[nn.Module, Callable[[nn.Module], None] | None]:  # fmt: skip
+         example: torch.Tensor, data: Data | None) -> tuple[nn.Module, Callable[[nn.Module], None] | None]:  # fmt: skip
     """Return the net after a round's removal, and what keeps removed weights at zero while it trains."""
     share, protect = _share(step, round), step["protect"]
     if step["how"] == "channels":
         return _narrowed(net, _left(model, share, example, protect, step.get("narrowed")), example), None
-    hold = _zeroing(_masks(net, share, step["scope"] or "global", protect))
+    worth = _worth(net, _unprotected(net, protect), step["by"], data)
+    hold = _zeroing(_masks(worth, share, step["scope"] or "global"))
     hold(net)
     return net, hold
 
 
-def _masks(net: nn.Module, share: float, scope: str, protect: Sequence[str]) -> dict[str, torch.Tensor]:
-    """Return what stays: weights whose magnitude is above the threshold of all, or of their layer."""
-    weights = {n: w.abs() for n, w in _unprotected(net, protect).items()}
+def _worth(
+    net: nn.Module, weights: dict[str, torch.Tensor], by: str, data: Data | None
+) -> dict[str, torch.Tensor]:
+    """Return what each weight is worth by a criterion, of its layer's shape."""
+    if by == "magnitude" or data is None:
+        return {name: w.abs() for name, w in weights.items()}
+    with untouched(net):
+        own = {name: _parameter(net, name) for name in weights}
+        rows = tensors(data.train, next(net.parameters()).device)
+        return first_order(own, loss_gradients(net, own, *rows))  # type: ignore[arg-type]
+
+
+def _masks(weights: dict[str, torch.Tensor], share: float, scope: str) -> dict[str, torch.Tensor]:
+    """Return what stays: weights whose worth is above the threshold of all, or of their layer."""
     pools = [weights] if scope == "global" else [{name: w} for name, w in weights.items()]
     masks: dict[str, torch.Tensor] = {}
     for pool in pools:

@@ -14,7 +14,7 @@ from ..compression.controls import is_sham_of
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..explanation.door import explain
-from ..explanation.registry import look_up, require
+from ..explanation.registry import attributing, look_up, require
 from ..explanation.result import Explanation
 from ..explanation.score import OUTPUTS
 from ..int8.conversion import is_int8
@@ -233,9 +233,9 @@ def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, d
             if isinstance(asked, Mapping)
             else {name: {k: v for k, v in OPTIONS.get(name, {}).items() if k != "n_steps"} for name in asked}
         )
-        if views := [name for name in options if look_up(name).scope == "global"]:
+        if views := [name for name in options if look_up(name).scope == "global" or not attributing(name)]:
             raise BadInput(
-                f"{views[0]} explains a model, not rows",
+                f"{views[0]} gives no attributions of rows",
                 "methods with a map a row",
                 "Choose among wb.methods()",
             )

@@ -12,6 +12,7 @@ import torch
 
 from ..data.records import Data
 from ..errors import BadInput, unknown
+from ..explanation.registry import attributing
 from ..explanation.result import Explanation
 from ..explanation.score import Score, reads_raw
 from ..explanation.space import Space
@@ -132,6 +133,12 @@ def evaluate(
     if e.inputs is None or e.target is None:
         raise BadInput(
             f"{e.method} explains the model, not inputs", "a local explanation", "Choose another method"
+        )
+    if not attributing(e.method):
+        raise BadInput(
+            f"{e.method} gives no attributions of features",
+            "an explanation that does",
+            "Choose another method",
         )
     if not np.isfinite(e.values).all():
         raise BadInput("The values hold NaN or infinite numbers", "finite values", "Look at e.flags")

@@ -23,7 +23,7 @@ from . import checks, entrance
 from .budgets import budget_of, spent
 from .entrance import Given
 from .gradients import smoothed
-from .registry import NEEDS, Method, refusal, require
+from .registry import NEEDS, Method, look_up, refusal, require
 from .result import Explanation
 from .score import Score, batch_rows
 from .space import Space
@@ -31,6 +31,7 @@ from .space import Space
 SAID = (
     "feature_names",
     "estimand",
+    "base_values",
 )  # what a method may say of its result instead of the record's usual words
 NOISE = {"n_samples": 50, "stdev": 0.1}
 # What a model's own code may raise.
@@ -49,6 +50,8 @@ GRAPHS = (
     "feature_ablation",
     "exact_shapley",
 )  # methods whose values lead to the parameters
+NOT_GIVEN = dict.fromkeys(("layer", "baselines", "background", "feature_mask", "shared_draws", "noise", "budget", "compute",
+                           "forward_kwargs"))  # fmt: skip
 ALIKE = 4  # rows that are explained in full precision as well, to say what another one changed
 
 
@@ -164,7 +167,7 @@ class _Call:
             score.hold_against(self.given.texts, words.x)
         base = score.of_absent(marginal=space.background is not None)
         values, facts = _asked(self.entry, score, space, self.common, options)
-        return values, facts, score, space, words, output, base
+        return values, facts, score, space, words, output, facts.pop("base_values", base)
 
     def tensor(self, options: dict[str, Any]) -> torch.Tensor | None:
         """Return the values alone; None for a method that leaves torch on the way, and with it the graph."""
@@ -223,29 +226,39 @@ class _Call:
             "output": output.numpy(force=True), "base_values": base.numpy(force=True), "delta": delta, "kind": given.kind,
             "row_ids": given.row_ids, "padding": fixed, "labels": given.labels(), "n_forward": score.n_forward,
             "facts": {**facts, "output": score.output},
-            "flags": score.flags | checks.of_values(values, delta, difference)
+            "flags": score.flags | checks.of_values(values, delta, difference) | checks.of_facts(values, facts, entry, words)
                      | checks.of_call(score, common, entry, len(values), facts),
         }  # fmt: skip
 
     def _of_model(self, options: dict[str, Any]) -> dict[str, Any]:
         entry, given, common = self.entry, self.given, self.common
         require(entry, self.model, given.kind if given.x is not None else None)
-        if "rows" in entry.needs and given.y is None:
+        lacking = given.y if "rows" in entry.needs else given.x
+        if entry.needs & {"rows", "inputs"} and lacking is None:
             raise BadInput(f"{entry.name} was given {'no rows' if given.x is None else 'rows without classes'}",
-                           NEEDS["rows"], "Pass data.test as inputs")  # fmt: skip
-        score = Score(
-            self.model, common["output"], codec=given.reads(self.model), batch_size=common.get("batch_size")
-        )
+                           NEEDS["rows" if "rows" in entry.needs else "inputs"], "Pass data.test as inputs")  # fmt: skip
+        score = Score(self.model, common["output"], differentiable="gradient" in entry.needs, codec=given.reads(self.model),
+                      batch_size=common.get("batch_size"))  # fmt: skip
         space = None if given.x is None else self._space(given.rows().to(score.device))
         if space is not None:
             score.batch_size = score.batch_size or batch_rows(space.x)
-        tensor, facts = _asked(entry, score, space, common, options)
+        own = {**options, "ask": self._asks} if entry.takes("ask") else options
+        tensor, facts = _asked(entry, score, space, common, own)
         values, facts = _plain(tensor), _sorted_out(facts, options)
-        if "rows" in entry.needs:
+        if space is not None:
             facts = {**facts, "rows": _digest(given), "measured": [*facts["measured"], "rows"]}
         nothing = dict.fromkeys(("inputs", "target", "output", "base_values", "delta"))
         return {"values": values, **nothing, "kind": "weights" if space is None else given.kind, "facts": facts,
-                "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None)}  # fmt: skip
+                "n_forward": score.n_forward, "flags": score.flags | checks.of_values(values, None, None) | checks.of_facts(values, facts, entry, space)}  # fmt: skip
+
+    def _asks(self, name: str, target: Any, options: dict[str, Any] | None) -> dict[str, Any]:
+        """Explain the rows by a local method, for a view of the model that sums them up; return what it found."""
+        entry = look_up(name)
+        if entry.scope == "global" or not entry.attributes:
+            raise BadInput(f"{name} gives no attributions of rows", "a local method that does",
+                           "Choose one such as integrated_gradients")  # fmt: skip
+        common = _common(entry, NOT_GIVEN | self.common, self.given)[0]
+        return replace(self, entry=entry, target=target, common=common).result(entry.checked(options or {}))
 
 
 def _differentiable(entry: Method) -> bool:

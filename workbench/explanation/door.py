@@ -103,7 +103,7 @@ def explain(
     >>> data = wb.load("mnist").subset(train=300)
     >>> net = wb.fit(wb.build("mlp", data), data, epochs=2, verbose=False)
     >>> wb.explain(net, data.test[:2], "occlusion", window=7)
-    Explanation(occlusion of the logit, values 2x1x28x28)
+    Explanation(occlusion of the logit, values 2x1x28x28, [ok] sound)
     """
     common = {"output": output, "baselines": baselines, "background": background, "layer": layer,
               "feature_mask": feature_mask, "forward_kwargs": forward_kwargs, "noise": noise, "budget": budget,
@@ -162,7 +162,7 @@ def explainer(
     >>> data = wb.load("mnist").subset(train=300)
     >>> f = wb.explainer(wb.build("mlp", data), "saliency")
     >>> f(data.test[:2])
-    Explanation(saliency of the logit, values 2x1x28x28)
+    Explanation(saliency of the logit, values 2x1x28x28, [ok] sound)
     """
     entry = look_up(method)
     common = {"output": output, "baselines": baselines, "background": background, "layer": layer,

@@ -67,8 +67,8 @@ def decision_path(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
     data where the tree reads these, else as its transformers name and scale them. What a tree over words
     asks about a word that is not in the text belongs to no token: it is in ``settings["absent_words"]``.
     """
-    glass, rows = last_step(score.model), _reaching(score, inputs)
-    asked, tree = _asked(score, inputs), glass.tree_
+    glass, rows = last_step(score.model), reaching(score, inputs.x)
+    asked, tree = asks(score, inputs), glass.tree_
     leaves = [int(leaf) for leaf in glass.apply(rows)]
     known = paths(tree, leaves)
     rules = {leaf: spoken(steps, asked) for leaf, steps in known.items()}
@@ -85,9 +85,9 @@ def decision_path(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
     return torch.as_tensor(values, dtype=torch.float32).view(inputs.n, *inputs.features), facts
 
 
-def _reaching(score: Score, inputs: Space) -> Any:
-    """Return the rows as they reach the tree."""
-    x = inputs.x.numpy(force=True)
+def reaching(score: Score, rows: torch.Tensor) -> Any:
+    """Return rows as they reach the last step of a model."""
+    x = rows.numpy(force=True)
     raw = x.reshape(len(x), -1) if score.codec is None else score.codec.decoded(x)
     model: Any = score.model
     return model[:-1].transform(raw) if len(getattr(model, "steps", ())) > 1 else raw
@@ -107,14 +107,14 @@ def _of_nodes(score: Score, glass: Any) -> tuple[np.ndarray, np.ndarray]:
     return torch.stack(each).numpy(), at.numpy()
 
 
-def _asked(score: Score, inputs: Space) -> list[Question]:
-    """Return what can be asked about each number that reaches the tree."""
+def asks(score: Score, inputs: Space) -> list[Question]:
+    """Return what can be asked about each number that reaches the last step of a model."""
     names, steps = names_out(score.model), len(getattr(score.model, "steps", ()))
     if steps < 2:
         raw = score.codec is not None
         return [Question(name, i) for i, name in enumerate(score.codec.names)] if raw else questions(inputs)
     if names is None:
-        raise BadInput("The steps before the tree do not name what they make", "transformers with get_feature_names_out",
+        raise BadInput("The steps before the last do not name what they make", "transformers with get_feature_names_out",
                        "Use a method for any model, such as feature_ablation")  # fmt: skip
     if inputs.tokens:
         return [Question(f"weight of {name!r}", -1) for name in names]
@@ -150,7 +150,7 @@ def _transformed(name: str, codec: Any) -> Question:
 
 
 def _mixed(name: str) -> BadInput:
-    return BadInput(f"The tree asks about {name!r}, which is made of several columns or of one that has another name",
+    return BadInput(f"The model reads {name!r}, which is made of several columns or of one that has another name",
                     "numbers that are made of one column each", "Use a method for any model, such as feature_ablation")  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadInput
+from .registry import attributing
 from .result import Explanation
 
 
@@ -16,6 +17,10 @@ def grouped(e: Explanation, by: Any) -> Explanation:
     """Return an explanation whose values are sums over groups of features."""
     if e.scope == "global" or not np.isfinite(e.values).all():
         raise BadInput(f"{e.method} has no finite values a row", "a local explanation", "Explain rows")
+    if not attributing(e.method):
+        raise BadInput(
+            f"{e.method} has no values of features", "attributions", "Group those of another method"
+        )
     if isinstance(by, Mapping):
         return _by_columns(e, by)
     if by not in ("word", "sentence") or not hasattr(e.codec, "sentences"):

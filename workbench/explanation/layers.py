@@ -37,7 +37,7 @@ def grad_cam(score: Score, inputs: Space, *, layer: str | None = None, relu: boo
     if values.ndim != 4:
         raise BadInput(f"The layer {name} has no rows and columns", "a convolution, or what follows one",
                        "Choose another layer, or leave layer out")  # fmt: skip
-    return _upsampled(values, inputs, upsample), {"layer": name}
+    return upsampled(values, inputs, upsample), {"layer": name}
 
 
 @method("activation", ignores=ABSENCE, needs={"layers", "image"}, signed=True, cost="1",
@@ -62,7 +62,7 @@ def activation(score: Score, inputs: Space, *, layer: str | None = None, channel
     if values.ndim != 4:
         return values.flatten(1), {"layer": name}
     values = values.mean(1, keepdim=True) if channel is None else values
-    return _upsampled(values, inputs, upsample), {"layer": name}
+    return upsampled(values, inputs, upsample), {"layer": name}
 
 
 def _channel(values: torch.Tensor, channel: Any, name: str) -> torch.Tensor:
@@ -72,6 +72,7 @@ def _channel(values: torch.Tensor, channel: Any, name: str) -> torch.Tensor:
     return values[:, [channel]]
 
 
-def _upsampled(values: torch.Tensor, inputs: Space, wanted: bool) -> torch.Tensor:
+def upsampled(values: torch.Tensor, inputs: Space, wanted: bool) -> torch.Tensor:
+    """Return maps ``(n, 1, row, column)`` of a layer at the size of the inputs, where that is wanted."""
     size = inputs.x.shape[-2:]
     return F.interpolate(values, size, mode="bilinear", align_corners=False) if wanted else values

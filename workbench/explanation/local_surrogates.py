@@ -7,13 +7,17 @@ kept while they stay in the row's quartile or category. Without a background col
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
 
-from ..errors import BadInput
+from ..errors import BadInput, TooFew
 from ..state import generator
+from .coalitions import halves, removals, worth
 from .lengths import by_length, keys, look_at
 from .registry import method
+from .regressions import BLOCK, Fit, ridge
 from .rules import questions
 from .score import Score
 from .space import Space
@@ -32,11 +36,15 @@ ESTIMAND_OF_DRAWN = ("what it adds to the output that a column is in the row's q
         misleads="The fit may be poor (settings['fit'] is its R²); the segments and the kernel's width decide what is seen.")  # fmt: skip
 def lime(score: Score, inputs: Space, *, n_samples: int = 1000, n_segments: int = 50, kernel_width: float | None = None,
          seed: int = 0, shared_draws: bool = True) -> tuple[torch.Tensor, dict]:  # fmt: skip
-    """Return LIME's weights, computed by the library's own weighted ridge regression (Ribeiro et al. 2016).
+    """Return LIME's weights, by the library's weighted ridge regression for all rows at once (Ribeiro et al. 2016).
 
     The first sample hides nothing, and samples weigh by an exponential kernel of their distance to it, whose
     ``kernel_width`` is by default the library's: .25, or .75 times the root of the number of columns for a
-    table with a background. Hidden groups take the baseline, hidden words are padded.
+    table with a background. Hidden groups take the baseline, hidden words are padded. Images below 64 pixels
+    are cut into a grid and larger ones by SLIC: the library's quickshift finds one or two segments in a digit.
+
+    ``settings["fit"]`` is the mean of the rows' weighted R², ``"fit_low"`` the lowest; ``"error"`` is the mean
+    standard error of a weight, which says how much another draw would move it, in units of the output.
     """
     if kernel_width is not None and not kernel_width > 0:
         raise BadInput(f"kernel_width is {kernel_width!r}", "a number above 0", "Leave it out for LIME's own")
@@ -60,66 +68,103 @@ def _of_hidden_groups(score: Score, inputs: Space, n_samples: int, n_segments: i
     if d == 0:
         return torch.zeros(inputs.x.shape, device=inputs.x.device), {"segments": how}
     _check(score, n_samples, d)
-    draw = removals if inputs.tokens else _coalitions
-    kept = torch.stack([draw(d, n_samples, *key) for key in keys(inputs, seed, shared_draws)]).to(
-        inputs.x.device
-    )
-    worth = score.responses(
-        inputs, n_samples, lambda rows, k: inputs.kept_to_hidden(kept[rows % len(kept), k], rows, groups)
-    )
-    fits = [
-        ridge(kept[row % len(kept)].cpu().numpy(), y, width, "cosine")
-        for row, y in enumerate(worth.cpu().numpy())
-    ]
-    weights = torch.as_tensor(np.stack([w for w, _ in fits]), dtype=torch.float32, device=inputs.x.device)
-    return inputs.spread(weights, groups), {"fit": float(np.mean([r2 for _, r2 in fits])), "segments": how}
+    draw = removals if inputs.tokens else halves
+    drawn = [draw(d, n_samples, *key) for key in keys(inputs, seed, shared_draws)]
+    kept = torch.stack(drawn).to(inputs.x.device)
+    found = _fitted(kept, worth(score, inputs, kept, groups), width, cosine)
+    return inputs.spread(found.weights.float(), groups), {**_facts(found), "segments": how}
 
 
 def _check(score: Score, n_samples: int, d: int) -> None:
     if n_samples < 2 * d:
-        raise BadInput(f"n_samples is {n_samples} for {d} segments", f"at least {2 * d}", "Raise it")
+        raise TooFew(f"n_samples is {n_samples} for {d} segments", 2 * d, "Raise it")
     look_at(score, n_samples, d)
 
 
-def _coalitions(d: int, n: int, *key: int) -> torch.Tensor:
-    kept = torch.randint(0, 2, (n, d), generator=generator(*key)).bool()
-    kept[0] = True
-    return kept
+def _fitted(kept: torch.Tensor, worth: torch.Tensor, width: float, distance: Callable) -> Fit:
+    """Fit every row's samples ``(1 or n, sample, group)``, as many rows at a time as fit into a block."""
+    if len(kept) == 1:
+        return ridge(kept, worth, near(distance(kept), width))
+    parts = zip(*(each.split(max(1, BLOCK // kept[0].numel())) for each in (kept, worth)), strict=True)
+    return joined([ridge(k, y, near(distance(k), width)) for k, y in parts])
 
 
-def removals(d: int, n: int, *key: int) -> torch.Tensor:
-    """Draw which words are kept, ``(n, d)``: as many are removed as a number drawn from 1 to d; first none."""
-    draws = generator(*key)
-    sizes = torch.randint(1, d + 1, (n - 1, 1), generator=draws)
-    order = torch.rand(n - 1, d, generator=draws).argsort(1).argsort(1)
-    return torch.cat([torch.ones(1, d, dtype=torch.bool), order >= sizes])
+def joined(fits: Sequence[Fit]) -> Fit:
+    """Return the fits of several blocks of rows as one."""
+    return Fit(*(torch.cat(parts) for parts in zip(*fits, strict=True)))
+
+
+def near(distance: torch.Tensor, width: float) -> torch.Tensor:
+    """Return the weight of a sample at a distance: the root of an exponential kernel, as in the library."""
+    return (-(distance**2) / width**2).exp().sqrt()
+
+
+def cosine(kept: torch.Tensor) -> torch.Tensor:
+    """Return the cosine distance of each sample to the one that keeps all; 1 for the one that keeps nothing."""
+    return 1 - (kept.sum(2).double() / kept.shape[2]).sqrt()
+
+
+def euclidean(kept: torch.Tensor) -> torch.Tensor:
+    """Return the Euclidean distance of each sample to the one that keeps all."""
+    return (~kept).sum(2).double().sqrt()
+
+
+def _facts(found: Fit) -> dict[str, float]:
+    return {
+        "fit": float(found.fit.mean()),
+        "fit_low": float(found.fit.min()),
+        "error": float(found.error.mean()),
+    }
 
 
 def _of_drawn_columns(score: Score, inputs: Space, n_samples: int, width: float, seed: int,
                       shared_draws: bool) -> tuple[torch.Tensor, dict]:  # fmt: skip
     d = inputs.n_groups
     _check(score, n_samples, d)
-    drawn = keys(inputs, seed, shared_draws)
+    alike = shared_draws and len(inputs.groups) == 1 and not score.by_row
+    part = _from_shared_rows if alike else _from_rows_of_its_own
+    found = part(score, inputs, n_samples, width, keys(inputs, seed, shared_draws))
+    return inputs.spread(found.weights.float()), {
+        **_facts(found),
+        "segments": DRAWN,
+        "estimand": ESTIMAND_OF_DRAWN,
+    }
+
+
+def _from_shared_rows(score: Score, inputs: Space, n: int, width: float, drawn: list) -> Fit:
+    """Fit all rows to the same neighbours, which the model is asked about once; first each row itself."""
+    x = _drawn(inputs, inputs.groups[0].flatten(), n, *drawn[0])
+    worth = score.crossed(x)
+    worth[:, 0] = score.evaluate(inputs.x)
+    bins, fits = Bins(inputs), []
+    for rows in torch.arange(inputs.n, device=x.device).split(max(1, BLOCK // (n * inputs.n_groups))):
+        kept = bins.same(inputs.x[rows], x, inputs.groups[0].flatten())
+        kept[:, 0] = True
+        fits.append(ridge(kept, worth[rows], near(euclidean(kept), width)))
+    return joined(fits)
+
+
+def _from_rows_of_its_own(score: Score, inputs: Space, n: int, width: float, drawn: list) -> Fit:
+    """Fit each row to neighbours of its own; first the row itself."""
     groups = inputs.groups.expand(-1, *inputs.x.shape[1:]).flatten(1)
     bins, fits = Bins(inputs), []
     for row in range(inputs.n):
         own = groups[row % len(groups)]
-        x = _drawn(inputs, row, own, d, n_samples, *drawn[row % len(drawn)])
-        at = torch.full((n_samples,), row, device=x.device)
-        kept = bins.same(inputs.x[row], x, own, d)
-        fits.append(ridge(kept, score.evaluate(x, at).cpu().numpy(), width, "euclidean"))
-    weights = torch.as_tensor(np.stack([w for w, _ in fits]), dtype=torch.float32, device=inputs.x.device)
-    facts = {"segments": DRAWN, "estimand": ESTIMAND_OF_DRAWN, "fit": float(np.mean([r2 for _, r2 in fits]))}
-    return inputs.spread(weights), facts
+        x = _drawn(inputs, own, n, *drawn[row % len(drawn)])
+        x[0] = inputs.x[row]
+        worth = score.evaluate(x, torch.full((n,), row, device=x.device))
+        kept = bins.same(inputs.x[row : row + 1], x, own)
+        fits.append(ridge(kept, worth[None], near(euclidean(kept), width)))
+    return joined(fits)
 
 
-def _drawn(inputs: Space, row: int, groups: torch.Tensor, d: int, n: int, *key: int) -> torch.Tensor:
-    """Return a row's neighbours: each group out of a background row of its own; first the row itself."""
+def _drawn(inputs: Space, groups: torch.Tensor, n: int, *key: int) -> torch.Tensor:
+    """Return neighbours: each group out of a background row of its own."""
     rows = inputs.absent.flatten(1)
-    which = torch.randint(len(rows), (n, d), generator=generator(*key)).to(rows.device)
-    x = rows[which[:, groups], torch.arange(rows.shape[1], device=rows.device)].view(n, *inputs.x.shape[1:])
-    x[0] = inputs.x[row]
-    return x
+    which = torch.randint(len(rows), (n, inputs.n_groups), generator=generator(*key)).to(rows.device)
+    return rows[which[:, groups], torch.arange(rows.shape[1], device=rows.device)].view(
+        n, *inputs.x.shape[1:]
+    )
 
 
 class Bins:
@@ -132,43 +177,30 @@ class Bins:
     """
 
     def __init__(self, inputs: Space) -> None:
-        rows = _flat(inputs.absent)
-        self._edges = np.percentile(rows, QUARTILES, axis=0)[:, None]
-        self._indicates = np.array([question.indicates for question in questions(inputs)])
+        rows = inputs.absent.flatten(1)
+        edges = np.percentile(rows.double().numpy(force=True), QUARTILES, axis=0)
+        self._edges = torch.as_tensor(edges, device=rows.device)[:, None]
+        indicates = [question.indicates for question in questions(inputs)]
+        self._indicates = torch.tensor(indicates, device=rows.device)
 
-    def same(self, row: torch.Tensor, x: torch.Tensor, groups: torch.Tensor, d: int) -> np.ndarray:
-        """Return which groups of neighbours are in a row's bins, ``(neighbour, group)``.
+    def same(self, rows: torch.Tensor, x: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+        """Return which groups of neighbours are in each row's bins, ``(row, neighbour, group)``.
 
         Parameters
         ----------
-        row, x
-            A row of the inputs, and its neighbours ``(neighbour, ...)``.
-        groups, d
-            Number of each entry's group, and how many groups there are.
+        rows, x
+            Rows of the inputs, and neighbours that they share, ``(neighbour, ...)``.
+        groups
+            Number of each entry's group.
         """
-        one, many = _flat(row[None]), _flat(x)
-        of_many, of_one = ((part > self._edges).sum(0) for part in (many, one))
-        moved = torch.as_tensor(np.where(self._indicates, np.abs(many - one) > 0.5, of_many != of_one))
-        found = torch.zeros(len(many), d).index_add_(1, groups.cpu(), moved.float())
-        return (found == 0).numpy()
+        ones, many = rows.flatten(1).double(), x.flatten(1).double()
+        moved = self._of(ones)[:, None] != self._of(many)
+        if self._indicates.any():
+            changed = (many - ones[:, None]).abs() > 0.5
+            moved = torch.where(self._indicates, changed, moved)
+        if torch.equal(groups, torch.arange(len(groups), device=groups.device)):
+            return ~moved
+        return moved.float() @ torch.nn.functional.one_hot(groups).float() == 0
 
-
-def _flat(x: torch.Tensor) -> np.ndarray:
-    return x.flatten(1).numpy(force=True).astype(float)
-
-
-def ridge(kept: np.ndarray, worth: np.ndarray, width: float, metric: str) -> tuple[np.ndarray, float]:
-    """Fit one input's weights with LIME's own regression; return them and the weighted R²."""
-    from lime.lime_base import LimeBase
-    from sklearn.metrics import pairwise_distances
-
-    z = kept.astype(float)
-    base = LimeBase(lambda distance: np.sqrt(np.exp(-(distance**2) / width**2)))
-    distance = pairwise_distances(z, z[:1], metric=metric).ravel()
-    _, pairs, fit, _ = base.explain_instance_with_data(
-        z, worth[:, None].astype(float), distance, 0, z.shape[1], feature_selection="none"
-    )
-    weights = np.zeros(z.shape[1])
-    for group, weight in pairs:
-        weights[group] = weight
-    return weights, float(fit)
+    def _of(self, x: torch.Tensor) -> torch.Tensor:
+        return (x > self._edges).sum(0, dtype=torch.uint8)

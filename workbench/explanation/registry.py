@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..zoo.holder import unwrap
+from .aliases import in_our_words
 from .score import abilities
 
 if TYPE_CHECKING:
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
 FAMILIES = (
     "gradients",
     "layers",
+    "backpropagation",
     "attending",
     "occluding",
     "shapley",
+    "hierarchies",
+    "readable",
     "local_surrogates",
     "structural",
     "glass",
     "importance",
     "global_surrogates",
+    "aggregates",
+    "effects",
+    "concepts",
+    "neighbours",
 )
 NEEDS = {
     "batch": "any model that scores a batch",
@@ -37,9 +45,15 @@ NEEDS = {
     "attention": "attention weights",
     "coefficients": "a linear model",
     "tree": "a decision tree",
+    "trees": "a decision tree, a forest or boosted trees",
     "image": "images",
+    "rules": "layers that can be traced and given rules of their own",
+    "numbers": "inputs that are numbers, not tokens",
     "places": "features that have the same place in every input",
     "rows": "rows with their classes, as a Split such as data.test",
+    "inputs": "rows to look at, such as data.test",
+    "columns": "a table, whose columns have values of their own",
+    "trainable": "float weights, with a gradient of their own",
 }
 INPUTS = {
     "image": "images",
@@ -48,7 +62,7 @@ INPUTS = {
     "several": "several inputs",
     "weights": "no rows",
 }
-COMMON = ("layer", "seed", "shared_draws")
+COMMON = ("layer", "seed", "shared_draws", "ask")
 ABSENCE = frozenset(
     {"baselines", "background", "feature_mask"}
 )  # what stands for "absent", and what goes together
@@ -75,6 +89,8 @@ class Method:
         Common arguments that it has no use for, and refuses.
     spends
         The option that counts its samples, which a budget may set; None for a method that draws none.
+    attributes
+        Whether its values are what the features of an input count; not so for the nearest examples.
     """
 
     name: str
@@ -89,6 +105,7 @@ class Method:
     scope: str
     ignores: frozenset[str] = frozenset()
     spends: str | None = None
+    attributes: bool = True
 
     @property
     def options(self) -> dict[str, Any]:
@@ -96,12 +113,19 @@ class Method:
         own = inspect.signature(self.function).parameters.values()
         return {p.name: p.default for p in own if p.kind is p.KEYWORD_ONLY and p.name not in COMMON}
 
+    @property
+    def shares_draws(self) -> bool:
+        """Whether rows share random draws where nobody says otherwise."""
+        draws = inspect.signature(self.function).parameters.get("shared_draws")
+        return draws is not None and bool(draws.default)
+
     def takes(self, name: str) -> bool:
         """Whether the method has a keyword of that name."""
         return name in inspect.signature(self.function).parameters
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options with their defaults; refuse what the method does not have, and counts below 1."""
+        options = in_our_words(self.name, options, self.options)
         for name in options:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
@@ -115,13 +139,15 @@ class Method:
 
 def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, paper: str, misleads: str = "not stated",
            cost: str = "not stated", complete: bool = False, scope: str = "local",
-           ignores: Iterable[str] = (), spends: str | None = None) -> Callable:  # fmt: skip
+           ignores: Iterable[str] = (), spends: str | None = None, attributes: bool = True) -> Callable:  # fmt: skip
     """Enter a function in the table of methods.
 
     The function is ``f(score, inputs, *, options...) -> values``: ``score`` is the scalar that is explained
     (:class:`~workbench.explanation.score.Score`), ``inputs`` the features
     (:class:`~workbench.explanation.space.Space`); ``values`` a tensor of the inputs' shape, or a pair of it
-    and a dict of facts that belong in ``settings``. It may ask for ``seed``, ``layer`` or ``shared_draws``.
+    and a dict of facts that belong in ``settings``. It may ask for ``seed``, ``layer`` or ``shared_draws``; a
+    view of the model also for ``ask``, a function ``(name, target, options)`` that explains its rows by a
+    local method and returns what it found, with the same common arguments.
 
     Parameters
     ----------
@@ -129,7 +155,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
         The name for ``method=``.
     needs
         Out of "batch", "gradient", "convolution", "layers", "attention", "coefficients", "tree", "image",
-        "places" (no texts), "rows" (a global method that looks at labelled rows).
+        "places" (no texts), "rows" (a global method that looks at labelled rows), "inputs" (one that looks at
+        any rows), "columns" (tables), "trainable" (float weights).
     signed
         Whether the sign of a value means something.
     estimand, paper, misleads, cost
@@ -142,6 +169,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
         Out of "baselines", "background", "feature_mask": what the method has no use for, and so refuses.
     spends
         The option that counts samples, such as "n_samples": what ``budget=`` sets.
+    attributes
+        False for a local method whose values are no attributions to the features of an input.
 
     Examples
     --------
@@ -169,6 +198,7 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
             scope,
             frozenset(ignores),
             spends,
+            attributes,
         )
         return function
 
@@ -189,12 +219,21 @@ def look_up(name: str) -> Method:
     return table()[name]
 
 
+def attributing(name: str) -> bool:
+    """Whether a method's values are attributions to features; so is a method's that is not in this session's table."""
+    return name not in table() or table()[name].attributes
+
+
 def obstacles(entry: Method, model: Any, kind: str | None) -> list[str]:
     """Return in words why a method cannot explain this model or this kind of input; empty if it can."""
     lacks = abilities(unwrap(model)) if model is not None else {}
     reasons = [lacks[need] for need in sorted(entry.needs) if need in lacks]
     if "image" in entry.needs and kind not in (None, "image"):
         reasons.append(f"the input is {INPUTS[kind]}, not images")
+    if "numbers" in entry.needs and kind == "text":
+        reasons.append("the input is a text, and its layers' rules start at numbers")
+    if "columns" in entry.needs and kind not in (None, "table"):
+        reasons.append(f"the input is {INPUTS[kind]}, not a table")
     if "places" in entry.needs and kind == "text":
         reasons.append("the input is a text, whose places hold another word in each row")
     return reasons

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..plotting.canvas import Figure
 
+SCHEMA = 1  # of the file: docs/explanation_file.md
 ARRAYS = ("values", "inputs", "target", "output", "base_values", "delta", "row_ids", "padding")
 
 
@@ -121,6 +122,27 @@ class Explanation:
         return "local" if self.inputs is not None else "global"
 
     @property
+    def soundness(self) -> str:
+        """What the checks decide: "sound", "caution" or "broken", by the rule of :mod:`workbench.explanation.checks`."""
+        from .checks import soundness
+
+        return soundness(self.flags)
+
+    @property
+    def deciding(self) -> list[str]:
+        """The flags that decide it, what breaks first; notes are left out."""
+        from .checks import deciding
+
+        return deciding(self.flags)
+
+    @property
+    def mark(self) -> str:
+        """The word's mark, which needs neither colour nor a font: ``[ok]``, ``[!]`` or ``[x]``."""
+        from .checks import MARKS
+
+        return MARKS[self.soundness]
+
+    @property
     def tokens(self) -> tuple[tuple[str, ...], ...] | None:
         """The tokens of each text, an empty string for padding; None for anything else."""
         return self.labels if self.kind == "text" else None
@@ -157,10 +179,12 @@ class Explanation:
 
         flat = self.values[row].ravel()
         order = np.argsort(-np.abs(flat), kind="stable")[:k]
-        names = [self._name(i, self.values.shape[1:], row) for i in order]
+        names = [self.name_of(i, row) for i in order]
         return pd.DataFrame({"feature": names, "value": flat[order]})
 
-    def _name(self, i: int, shape: tuple[int, ...], row: int = 0) -> str:
+    def name_of(self, i: int, row: int = 0) -> str:
+        """Return what the ``i``-th value of a row belongs to: a column, a word, or a place of an image."""
+        shape = self.values.shape[1:]
         if len(self.feature_names) == np.prod(shape):
             return self.feature_names[i]
         if self.labels is not None and len(self.labels[row]) == np.prod(shape):
@@ -177,20 +201,22 @@ class Explanation:
         ids = self.row_ids if self.row_ids is not None else np.arange(n)
         return pd.DataFrame({
             "row": np.repeat(ids, size),
-            "feature": [self._name(i, shape, row) for row in range(n) for i in range(size)],
+            "feature": [self.name_of(i, row) for row in range(n) for i in range(size)],
             "target": np.repeat(self.target if self.target is not None else np.full(n, -1), size),
-            "input": self._shown_inputs(size),
+            "input": self.cells(size).ravel(),
             "value": self.values.ravel(),
         })  # fmt: skip
 
-    def _shown_inputs(self, size: int) -> Any:
-        """Return what stands at each feature as in the data: raw numbers and words, tokens, pixels."""
-        if self.codec is not None and self.inputs is not None and len(self.codec.names) == size:
-            return self.codec.decoded(self.inputs).to_numpy().ravel()
+    def cells(self, size: int) -> np.ndarray:
+        """Return what stands at each feature as in the data, ``(n, size)``: raw numbers and words, tokens, pixels."""
+        own = self.codec is not None and self.feature_names == tuple(self.codec.names)
+        if own and self.codec is not None and self.inputs is not None and len(self.feature_names) == size:
+            return self.codec.decoded(self.inputs).to_numpy()
         if self.labels is not None and all(len(row) == size for row in self.labels):
-            return [cell for row in self.labels for cell in row]
-        same = self.inputs is not None and self.inputs.shape == self.values.shape
-        return self.inputs.ravel() if same and self.inputs is not None else np.nan
+            return np.array(self.labels, dtype=object)
+        if self.inputs is not None and self.inputs.shape == self.values.shape:
+            return self.inputs.reshape(len(self), size)
+        return np.full((len(self), size), np.nan)
 
     def group(self, by: Any) -> Explanation:
         """Return the same explanation with the values of features added up: sums stay true.
@@ -210,11 +236,76 @@ class Explanation:
 
         return grouped(self, by)
 
-    def plot(self, n: int = 6, **options: Any) -> Figure:
-        """Draw the first ``n`` rows: inputs in grey beside their maps, or bars for a table."""
-        from ..plotting import attributions
+    def alt(self) -> str:
+        """Return one sentence that states the finding with a number, for ``wb.show(e.plot(), e.alt())``.
 
+        Examples
+        --------
+        >>> import workbench as wb
+        >>> wb.explain(lambda x: x @ [[1.0, 0.0], [3.0, 0.0]], [[2.0, 1.0]], "occlusion", target=0).alt()
+        'Of one input explained by occlusion (logit), the largest value is +3, at feature 1 (why 0?).'
+        """
+        from .captions import told
+
+        return told(self)
+
+    def plot(self, n: int = 6, *, beside: Explanation | None = None, **options: Any) -> Figure:
+        """Draw the first ``n`` rows: inputs in grey beside their maps, bars for a table, a text in colour.
+
+        Parameters
+        ----------
+        n
+            How many rows at most.
+        beside
+            Another explanation of the same rows, such as of the compressed model: both are drawn on one
+            scale, this one first.
+        **options
+            ``limit``, the value at full colour; with ``beside``, ``labels``, what the two are called.
+
+        Raises
+        ------
+        BadInput
+            The other explains other rows, or its values are on another scale or of another shape.
+        """
+        from ..plotting import attributions, couples
+
+        if beside is not None:
+            couples.check(self, beside)
+            return couples.draw(self[:n], beside[:n], **options)
         return attributions.draw(self[:n] if self.scope == "local" else self, **options)
+
+    def to_shap(self, partial: bool = False) -> Any:
+        """Return a ``shap.Explanation``, which shap's own matplotlib plots take (bar, beeswarm, waterfall).
+
+        Columns and words carry their names and raw cells; images have their channels last; a text has its
+        own length. ``base_values`` and a row of values add up to the output; where shap's plots call the base
+        E[f(X)], it is the output of the baseline unless a background was given.
+
+        Parameters
+        ----------
+        partial
+            Hand over the values alone, whether they sum to anything or not: bar and beeswarm draw them;
+            waterfall and force, which need a base value, cannot.
+
+        Raises
+        ------
+        BadInput
+            Values that do not promise to sum to the output, or miss it: a waterfall would draw a sum that
+            is none.
+        """
+        from .conversions import to_shap
+
+        return to_shap(self, partial)
+
+    def to_captum(self) -> Any:
+        """Return the values as captum returns them: a tensor of the inputs' shape, channels first.
+
+        What ``captum.attr.visualization`` draws is ``(row, column, channel)`` of numpy: permute one row,
+        ``visualize_image_attr(e.to_captum()[0].permute(1, 2, 0).numpy(), ...)``.
+        """
+        from .conversions import to_captum
+
+        return to_captum(self)
 
     def replay(self, model: Any, inputs: Any = None) -> Explanation:
         """Explain again with the same settings, which gives the same bits.
@@ -252,13 +343,17 @@ class Explanation:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to one safetensors file with a JSON header; no pickle."""
+        """Write everything to one safetensors file with a JSON header; no pickle.
+
+        ``docs/explanation_file.md`` says what stands where: six lines of json and numpy read it.
+        """
         tensors = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
         settings = {k: v for k, v in self.settings.items() if not isinstance(v, np.ndarray)}
         tensors |= {f"settings.{k}": v for k, v in self.settings.items() if isinstance(v, np.ndarray)}
         header = {name: value for name, value in vars(self).items() if name not in ARRAYS}
         header["codec"] = None if self.codec is None else self.codec.plain()
-        return files.write_tensors(path, tensors, {"what": "explanation", **header, "settings": settings})
+        header |= {"what": "explanation", "schema": SCHEMA, "settings": settings, "soundness": self.soundness}
+        return files.write_tensors(path, tensors, header)
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:
@@ -268,6 +363,9 @@ class Explanation:
             raise BadFile(
                 f"{path} is not an explanation", "a file written by Explanation.save", "Check the path"
             )
+        if (schema := header.pop("schema", None)) != SCHEMA:
+            raise BadFile(f"{path} has schema {schema}", f"schema {SCHEMA}, the one that this version knows",
+                          "Read it with the version that wrote it, or by hand: docs/explanation_file.md")  # fmt: skip
         settings = header.pop("settings")
         settings |= {k.partition(".")[2]: v for k, v in tensors.items() if k.startswith("settings.")}
         if header["labels"] is not None:
@@ -275,12 +373,20 @@ class Explanation:
         header["codec"] = from_plain(header["codec"])
         header |= {k: tuple(header[k]) for k in ("feature_names", "class_names")}
         arrays: dict[str, Any] = {name: tensors.get(name) for name in ARRAYS}
-        return cls(**arrays, **header, settings=settings)
+        known = {name: header[name] for name in cls.__dataclass_fields__ if name in header}
+        return cls(**arrays, **known, settings=settings)
 
     def __repr__(self) -> str:
-        flags = f", flags: {', '.join(self.flags)}" if self.flags else ""
         of = f" of the {self.settings['output']}" if self.scope == "local" else ""
-        return f"Explanation({self.method}{of}, values {'x'.join(map(str, self.values.shape))}{flags})"
+        shape = "x".join(map(str, self.values.shape))
+        return f"Explanation({self.method}{of}, values {shape}, {self._judged()})"
+
+    def _judged(self) -> str:
+        """Return mark and word, what decided, and behind a semicolon the notes."""
+        reasons = self.deciding
+        notes = [name for name in self.flags if name not in reasons]
+        word = f"{self.mark} {self.soundness}" + (f": {', '.join(reasons)}" if reasons else "")
+        return word + (f"; noted: {', '.join(notes)}" if notes else "")
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -293,14 +399,25 @@ class Explanation:
         return "\n".join([repr(self), *self.rules])
 
     def _repr_html_(self) -> str:
+        hidden = ("measured", "rules", "rows")
         facts = {
+            "finding": self.alt(),
+            "checks": self._checked(),
             "estimates": self.estimand,
             "values": " x ".join(map(str, self.values.shape)) + (", signed" if self.signed else ", unsigned"),
-            "settings": ", ".join(f"{k}={_short(v)}" for k, v in self.settings.items() if k not in ("measured", "rules", "rows")),
+            "settings": ", ".join(f"{k}={_short(v)}" for k, v in self.settings.items() if k not in hidden),
             "cost": f"{self.n_forward:,} evaluations, {self.seconds:.2f} s",
-            "flags": " ".join(self.flags.values()) or "none",
         } | ({"rules": " | ".join(self.rules)} if self.rules else {})  # fmt: skip
         return html.record(f"Explanation: {self.method}", facts)
+
+    def _checked(self) -> html.Markup:
+        """Return mark and word, and under it every flag with its sentence, what decided first."""
+        decided = self.deciding
+        notes = [name for name in self.flags if name not in decided]
+        said = [html.join(html.strong(name), ": ", self.flags[name]) for name in decided]
+        said += [html.join(name, " (a note): ", self.flags[name]) for name in notes]
+        word = html.strong(f"{self.mark} {self.soundness}")
+        return html.join(word, html.listing(said)) if said else html.join(word, ": no check found anything")
 
 
 def _short(value: Any) -> str:

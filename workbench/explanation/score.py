@@ -33,6 +33,19 @@ SMALLEST = 1e-6  # probabilities of estimators are clipped here before their log
 NUMBERS_A_TOKEN = 64  # what a token is for a model that has looked it up
 PIXELS_A_BATCH = 160_000  # about 200 digits, 1,000 table rows or 8 photographs: batches that stay in cache
 
+TREES = frozenset(  # whose trees shap reads
+    f"{name}{task}"
+    for name in (
+        "DecisionTree",
+        "ExtraTree",
+        "RandomForest",
+        "ExtraTrees",
+        "GradientBoosting",
+        "HistGradientBoosting",
+    )
+    for task in ("Classifier", "Regressor")
+)
+
 
 class Score:
     """The scalar that is explained, as a function of a batch.
@@ -321,6 +334,17 @@ class Score:
                 parts.append(torch.stack([self(x, rows) for x in space.replaced(masks, rows)]).mean(0))
         return torch.cat(parts).view(space.n, k)
 
+    @torch.no_grad()
+    def crossed(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the scalar of inputs that all rows share, for the class of each row, ``(n, len(x))``."""
+        return self.read(torch.cat([self.scores(part) for part in x.split(self.batch_size)]))
+
+    def read(self, z: torch.Tensor) -> torch.Tensor:
+        """Return the scalar of scores ``(m, class)`` for the class of each row, ``(n, m)``."""
+        aims, at = torch.unique(torch.stack([self.target, self.rival], 1), dim=0, return_inverse=True)
+        each = [self.explained(z, t.expand(len(z)), r.expand(len(z))) for t, r in aims]
+        return torch.stack(each)[at]
+
     def layer(self, name: str | None) -> tuple[str, nn.Module]:
         """Return a layer by name; by default the last convolution."""
         modules = {n: m for n, m in self.model.named_modules() if n}
@@ -469,10 +493,15 @@ def abilities(model: Any) -> dict[str, str]:
     lacks = {}
     if isinstance(model, nn.Module):
         what = "the model"
+        if is_int8(model):
+            lacks["trainable"] = "its int8 weights have no gradient"
+            lacks["rules"] = "its int8 layers, and those of their surrogate, have no rules"
         if not has_gradient(model):
             lacks["gradient"] = "its dynamic int8 layers have no gradient, and no surrogate"
     else:
-        lacks |= {"gradient": f"{what} has no gradient", "layers": f"{what} has no layers"}
+        no = f"{what} has no layers"
+        lacks |= {"gradient": f"{what} has no gradient", "layers": no, "rules": no}
+        lacks["trainable"] = f"{what} has no weights with a gradient"
     layers = list(model.modules()) if isinstance(model, nn.Module) else []
     if not any(map(_is_convolution, layers)):
         lacks["convolution"] = f"{what} has no convolution"
@@ -483,6 +512,8 @@ def abilities(model: Any) -> dict[str, str]:
         lacks["coefficients"] = f"{what} has no coefficients"
     if not hasattr(glass, "tree_"):
         lacks["tree"] = f"{what} is no decision tree"
+    if type(glass).__name__ not in TREES:
+        lacks["trees"] = f"{what} is no decision tree, forest or boosted trees of scikit-learn"
     return lacks
 
 

@@ -1,28 +1,30 @@
-"""Shapley values: exact for few groups, else a weighted regression on paired coalitions."""
+"""Shapley values: exact for few groups, by a regression on paired coalitions, or along random orders."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 
-from ..errors import BadInput
-from ..state import generator
+from ..errors import BadInput, TooFew
+from .coalitions import ESTIMAND, ends, every, orders, paired, worth
 from .lengths import by_length, keys, look_at
 from .registry import method
+from .regressions import shares
 from .score import Score
 from .space import Space
 
 EXACT = 12  # at most so many groups are enumerated
-_ESTIMAND = (
-    "each group's Shapley value for the output, absent groups being replaced by the baseline or background"
-)
+IN_BLOCK = 2**22  # contributions of groups to orders that are held at a time
 
 
 @method("exact_shapley", needs={"batch"}, signed=True, complete=True, cost="2 to the number of groups",
-        estimand=_ESTIMAND, paper="Shapley 1953",
+        estimand=ESTIMAND, paper="Shapley 1953",
         misleads="An average over coalitions that may be no real inputs; correlated features share credit.")  # fmt: skip
-def exact_shapley(score: Score, inputs: Space) -> torch.Tensor:
+def exact_shapley(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
     """Return Shapley values by enumerating every coalition of at most 12 groups (Shapley 1953)."""
-    return by_length(_exact, score, inputs)[0]
+    values, facts = by_length(_exact, score, inputs)
+    return values, {"error": facts["error"]}
 
 
 def _exact(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
@@ -33,30 +35,23 @@ def _exact(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
     if d > EXACT:
         raise BadInput(f"There are {d} groups", f"at most {EXACT}, as every coalition is evaluated",
                        "Give a coarser feature_mask, or use kernel_shap")  # fmt: skip
-    kept = _all_coalitions(d).to(inputs.x.device)
-    worth = score.responses(inputs, len(kept), lambda rows, k: inputs.kept_to_hidden(kept[k], rows)).double()
-    factorial = torch.tensor(
-        [torch.lgamma(torch.tensor(k + 1.0)).exp() for k in range(d + 1)], dtype=torch.float64
-    )
-    values = torch.stack([_shapley_value(i, kept, worth, factorial, d) for i in range(d)], 1)
+    kept = every(d).to(inputs.x.device)
+    known = worth(score, inputs, kept[None]).double()
+    values = torch.stack([_shapley_value(i, kept, known) for i in range(d)], 1)
     return inputs.spread(values.float()), facts
 
 
-def _all_coalitions(d: int) -> torch.Tensor:
-    return (torch.arange(2**d)[:, None] >> torch.arange(d) & 1).bool()
-
-
-def _shapley_value(
-    i: int, kept: torch.Tensor, worth: torch.Tensor, factorial: torch.Tensor, d: int
-) -> torch.Tensor:
-    without = torch.nonzero(~kept[:, i])[:, 0]
-    size = kept[without].sum(1)
-    weight = factorial[size] * factorial[d - 1 - size] / factorial[d]
-    return ((worth[:, without + 2**i] - worth[:, without]) * weight).sum(1)
+def _shapley_value(i: int, kept: torch.Tensor, worth: torch.Tensor) -> torch.Tensor:
+    """Return what group ``i`` adds to the others, weighted by how many orders meet them, ``(n,)``."""
+    d, others = kept.shape[1], torch.nonzero(~kept[:, i])[:, 0]
+    size = torch.arange(d, dtype=torch.float64, device=kept.device)
+    share = (torch.lgamma(size + 1) + torch.lgamma(d - size) - math.lgamma(d + 1)).exp()
+    # Differences first: what a group does not change adds exactly nothing.
+    return ((worth[:, others + 2**i] - worth[:, others]) * share[kept[others].sum(1)]).sum(1)
 
 
 @method("kernel_shap", needs={"batch"}, signed=True, complete=True, cost="n_samples", spends="n_samples",
-        estimand=_ESTIMAND + ", estimated by weighted regression", paper="Lundberg and Lee 2017; Covert and Lee 2021",
+        estimand=ESTIMAND + ", estimated by weighted regression", paper="Lundberg and Lee 2017; Covert and Lee 2021",
         misleads="The sampling error is in settings['error']; correlated features share credit; hidden groups are unreal inputs.")  # fmt: skip
 def kernel_shap(score: Score, inputs: Space, *, n_samples: int = 1000, seed: int = 0,
                 shared_draws: bool = True) -> tuple[torch.Tensor, dict]:  # fmt: skip
@@ -78,65 +73,82 @@ def _by_regression(score: Score, inputs: Space, n_samples: int, seed: int,
     if d <= EXACT and 2**d - 2 <= n_samples:
         return _exact(score, inputs)
     if n_samples < 4 * d:
-        raise BadInput(
-            f"n_samples is {n_samples} for {d} groups", f"at least {4 * d}", "Raise it, or coarsen the groups"
-        )
+        raise TooFew(f"n_samples is {n_samples} for {d} groups", 4 * d, "Raise it, or coarsen the groups")
     look_at(score, n_samples, d)
-    drawn = [_paired_coalitions(d, n_samples // 2, *key) for key in keys(inputs, seed, shared_draws)]
+    drawn = [paired(d, n_samples // 2, *key) for key in keys(inputs, seed, shared_draws)]
     kept = torch.stack(drawn).to(inputs.x.device)
-    worth = score.responses(
-        inputs, kept.shape[1], lambda rows, k: inputs.kept_to_hidden(kept[rows % len(kept), k], rows)
-    )
-    ends = torch.tensor([[True] * d, [False] * d], device=inputs.x.device)
-    full, empty = score.responses(inputs, 2, lambda rows, k: inputs.kept_to_hidden(ends[k], rows)).T
-    values, error = _solve(kept, worth.double(), full.double(), empty.double())
-    return inputs.spread(values.float()), {"n_samples": kept.shape[1], "error": error}
+    values, error = shares(kept, worth(score, inputs, kept).double(), *ends(score, inputs))
+    return inputs.spread(values.float()), {"n_samples": kept.shape[1], "error": float(error.mean())}
 
 
-def _paired_coalitions(d: int, pairs: int, *key: int) -> torch.Tensor:
-    """Draw coalitions with the Shapley kernel's sizes, and their complements behind them."""
-    draws = generator(*key)
-    sizes = torch.arange(1, d, dtype=torch.float64)
-    size = torch.multinomial((d - 1) / (sizes * (d - sizes)), pairs, True, generator=draws) + 1
-    order = torch.rand(pairs, d, generator=draws).argsort(1).argsort(1)
-    kept = order < size[:, None]
-    return torch.cat([kept, ~kept])
+@method("shapley_sampling", needs={"batch"}, signed=True, complete=True, cost="n_samples x groups", spends="n_samples",
+        estimand=ESTIMAND + ", estimated along random orders", paper="Castro et al. 2009; Strumbelj and Kononenko 2010",
+        misleads="The sampling error is in settings['error']; correlated features share credit; hidden groups are unreal inputs.")  # fmt: skip
+def shapley_sampling(score: Score, inputs: Space, *, n_samples: int = 25, seed: int = 0,
+                     shared_draws: bool = False) -> tuple[torch.Tensor, dict]:  # fmt: skip
+    """Return what each group adds when it comes in, averaged over random orders (Castro et al. 2009).
 
-
-def _solve(
-    kept: torch.Tensor, worth: torch.Tensor, full: torch.Tensor, empty: torch.Tensor
-) -> tuple[torch.Tensor, float]:
-    """Solve the regression under the constraint that values sum to ``full - empty``, a row at a time.
-
-    ``kept`` is ``(1 or n, coalition, group)``. The error is the mean over rows and groups.
+    ``n_samples`` counts orders, as captum's ``ShapleyValueSampling`` does: each costs a model evaluation a
+    group. Every row has orders of its own unless ``shared_draws=True``. ``settings["error"]`` is the mean
+    standard error of a group's value, from the spread over orders, in units of the output.
     """
-    found, errors = [], []
-    copies = min(len(worth), 2)  # A batch of one takes another kernel, with other last bits.
-    for row in range(len(worth)):
-        if row < len(kept):  # Shared draws have one design for all rows.
-            last = kept[row : row + 1, :, -1:].double()
-            design = kept[row : row + 1, :, :-1].double() - last  # The constraint removes the last group.
-            inverse = torch.linalg.pinv(design.mT @ design, hermitian=True)
-            moves, leverage = _influence(design[0], inverse[0])
-        at = slice(row, row + 1)
-        total = (full - empty)[at, None]
-        aim = worth[at] - empty[at, None] - last[..., 0] * total
-        values = (inverse @ (design.mT @ aim[..., None]).expand(copies, -1, -1))[:1, :, 0]
-        residual = (aim - (design @ values[..., None])[..., 0])[0]
-        found.append(torch.cat([values, total - values.sum(1, keepdim=True)], 1))
-        errors.append(_error(residual, moves, leverage))
-    return torch.cat(found), float(torch.stack(errors).mean())
+    _several(n_samples)
+    return by_length(lambda s, i: _in_order(s, i, n_samples, 1, seed, shared_draws), score, inputs)
 
 
-def _influence(design: torch.Tensor, inverse: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return how far a unit of residual of a pair moves each group squared, ``(pair, group)``, and leverages."""
-    half = design[: len(design) // 2]  # A coalition's row and its complement's are each other's negative.
-    moves = half @ inverse
-    leverage = 2 * (moves * half).sum(1)
-    return torch.cat([moves, -moves.sum(1, keepdim=True)], 1).square(), leverage
+@method("permutation_shap", needs={"batch"}, signed=True, complete=True, cost="2 x n_samples x groups", spends="n_samples",
+        estimand=ESTIMAND + ", estimated along random orders, each forwards and backwards",
+        paper="Mitchell et al. 2022; shap's PermutationExplainer",
+        misleads="The sampling error is in settings['error']; correlated features share credit; hidden groups are unreal inputs.")  # fmt: skip
+def permutation_shap(score: Score, inputs: Space, *, n_samples: int = 10, seed: int = 0,
+                     shared_draws: bool = False) -> tuple[torch.Tensor, dict]:  # fmt: skip
+    """Return what each group adds along random orders, each also taken backwards (Mitchell et al. 2022).
+
+    As shap's ``PermutationExplainer`` does, but for all rows at once: ``n_samples`` counts its permutations.
+    A pair of orders is exact for effects of single groups and of pairs of groups, so that
+    ``settings["error"]``, from the spread over pairs, only sees what three and more groups do together.
+    """
+    _several(n_samples)
+    return by_length(lambda s, i: _in_order(s, i, n_samples, 2, seed, shared_draws), score, inputs)
 
 
-def _error(residual: torch.Tensor, moves: torch.Tensor, leverage: torch.Tensor) -> torch.Tensor:
-    """Return each group's standard error: the sandwich with a pair as one unit, HC2 (MacKinnon and White 1985)."""
-    first, second = residual.chunk(2)
-    return ((first - second).square() / (1 - leverage).clamp(min=1e-6) @ moves).sqrt()
+def _several(n_samples: int) -> None:
+    if n_samples < 2:
+        raise TooFew(f"n_samples is {n_samples}", 2, "Raise it: the error is the spread over orders")
+
+
+def _in_order(score: Score, inputs: Space, n: int, ways: int, seed: int,
+              shared_draws: bool) -> tuple[torch.Tensor, dict]:  # fmt: skip
+    d = inputs.n_groups
+    if d == 0:
+        return torch.zeros(inputs.x.shape, device=inputs.x.device), {"error": 0.0}
+    found = []
+    for rows in torch.arange(inputs.n, device=inputs.x.device).split(max(1, IN_BLOCK // (n * ways * d))):
+        part = inputs.of(rows, inputs.x[rows])
+        places = torch.stack([orders(d, n, *key) for key in keys(part, seed, shared_draws)]).to(rows.device)
+        if ways == 2:
+            places = torch.cat([places, d - 1 - places], 1)
+        added = _added(score.of(rows), part, places)
+        units = added.view(len(rows), ways, n, d).mean(1)
+        found.append((units.mean(1), units.std(1) / n**0.5))
+    values, errors = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return inputs.spread(values.float()), {"error": float(errors.mean())}
+
+
+def _added(score: Score, inputs: Space, places: torch.Tensor) -> torch.Tensor:
+    """Return what each group adds in each order, ``(n, order, group)``, from its places ``(1 or n, order, group)``."""
+    lists, n, d = places.shape
+    steps = d - 1  # between nothing and everything
+
+    def hide(rows: torch.Tensor, versions: torch.Tensor) -> torch.Tensor:
+        own = places[rows % lists, versions // steps]
+        return inputs.kept_to_hidden(own <= (versions % steps)[:, None], rows)
+
+    full, empty = (end[:, None, None].expand(-1, n, 1) for end in ends(score, inputs))
+    between = (
+        score.responses(inputs, n * steps, hide).double().view(inputs.n, n, steps)
+        if steps
+        else empty[..., :0]
+    )
+    gains = torch.cat([empty, between, full], 2).diff(dim=2)
+    return gains.gather(2, places.expand(inputs.n, n, d))

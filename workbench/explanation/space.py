@@ -178,11 +178,13 @@ class Space:
 
     def replaced(self, hidden: torch.Tensor, rows: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the inputs with what is hidden replaced: once, or once a background row."""
+        one = self.n == 1 and len(hidden) == len(rows)  # Broadcasting one row spares copies of it.
+        x = self.x if one else self.x[rows]
         if self.background is None:
-            yield torch.where(hidden, self.baselines[rows], self.x[rows])
+            yield torch.where(hidden, self.baselines if one else self.baselines[rows], x)
             return
         for reference in self.background:
-            yield torch.where(hidden, reference, self.x[rows])
+            yield torch.where(hidden, reference, x)
 
     @property
     def groups(self) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 
 from . import tables, tokens
 from .canvas import INK, SIGNED, UNSIGNED, canvas, scale, shortened, wrapped
+
+STRONG = 0.25  # of the limit: places that are marked without colour
+MINUS = "\N{MINUS SIGN}"
 
 
 def draw(explanation: Any, limit: float | None = None, *, heads: bool = False, row: int = 0) -> Figure:
@@ -23,11 +26,24 @@ def draw(explanation: Any, limit: float | None = None, *, heads: bool = False, r
         from .heads import draw as of_heads
 
         return of_heads(explanation, row)
+    if own := _own(explanation.method):
+        return own(explanation)
     if explanation.scope == "global":
         return _global(explanation, limit)
     if explanation.map is not None:
         return images(explanation, limit)
     return texts(explanation, limit) if _is_text(explanation) else tables.bars(explanation, limit=limit)
+
+
+def _own(method: str) -> Callable[[Any], Figure] | None:
+    """Return what draws a method whose values are no attributions to features, or one view a class."""
+    from . import effects, neighbours, views
+
+    drawn: dict[str, Callable[[Any], Figure]] = {
+        "partial_dependence": effects.curves, "ale": effects.curves, "prototypes": neighbours.beside, "tcav": views.concepts,
+        "parameter_sensitivity": views.sensitivity, "gim": views.by_class, "mean_shap": views.by_class,
+    }  # fmt: skip
+    return drawn.get(method)
 
 
 def _global(e: Any, limit: float | None) -> Figure:
@@ -73,8 +89,7 @@ def texts(explanation: Any, limit: float | None = None) -> Figure:
     end = limit or max(scale(values) for _, values in said)
     passages = [tokens.Passage(*one, heading=named(explanation, row), limit=end, signed=explanation.signed)
                 for row, one in enumerate(said)]  # fmt: skip
-    unit = _unit(explanation)
-    return tokens.running(passages, f"{explanation.method}: {explanation.estimand}", unit=unit)
+    return tokens.running(passages, tables.titled(explanation), unit=_unit(explanation))
 
 
 def _unit(explanation: Any) -> str:
@@ -94,10 +109,10 @@ def images(explanation: Any, limit: float | None = None) -> Figure:
             picture(axes[0, column], explanation.inputs[column])
             drawn = attribution(axes[1, column], maps[column], limit or scale(maps), explanation.signed)
             axes[0, column].set_title(named(explanation, column), fontsize=8, fontweight="normal")
-        bar = fig.colorbar(drawn, ax=axes[1, :], shrink=0.9, pad=0.02)
-        bar.set_label(_unit(explanation), fontsize=8)
+        bar = fig.colorbar(drawn, ax=axes, shrink=0.42, anchor=(0, 0.02), pad=0.02, aspect=10)
+        bar.set_label(unit(explanation), fontsize=8)
         fig.suptitle(
-            wrapped(f"{explanation.method}: {explanation.estimand}", 16 * n + 12),
+            wrapped(tables.titled(explanation), 16 * n + 12),
             x=0.01,
             ha="left",
             fontsize=9,
@@ -131,8 +146,14 @@ def side_by_side(explanations: Mapping[str, Any], row: int = 0) -> Figure:
     return fig
 
 
+def unit(explanation: Any) -> str:
+    """Return what the colours of maps measure, and how a sign is seen without them."""
+    scalar = _unit(explanation)
+    return f"{scalar}\nhatched, {MINUS}: against" if explanation.signed else scalar
+
+
 def _flagged(name: str, explanation: Any) -> str:
-    return name.replace("_", " ") + (" (!)" if set(explanation.flags) - {"shared draws"} else "")
+    return name.replace("_", " ") + tables.doubt(explanation)
 
 
 def filters(values: np.ndarray, layer: str, limit: float | None = None) -> Figure:
@@ -172,10 +193,36 @@ def picture(ax: Any, image: np.ndarray) -> None:
 
 
 def attribution(ax: Any, values: np.ndarray, limit: float, signed: bool) -> Any:
-    """Draw a map ``(row, column)``: symmetric about zero if signed, from zero up if not."""
+    """Draw a map ``(row, column)``: symmetric about zero if signed, from zero up if not.
+
+    Signs are seen without colour: places that speak against by more than a quarter of the limit are hatched,
+    and a plus or a minus stands where the map is strongest in either direction.
+    """
     drawn = ax.imshow(values, cmap=SIGNED if signed else UNSIGNED, vmin=-limit if signed else 0, vmax=limit)
+    if signed:
+        _cues(ax, np.nan_to_num(np.asarray(values, dtype=float)), limit)
     _bare(ax)
     return drawn
+
+
+def _cues(ax: Any, values: np.ndarray, limit: float) -> None:
+    against = values <= -STRONG * limit
+    if against.any() and min(values.shape) > 1:
+        hatched = ax.contourf(values, levels=[-np.inf, -STRONG * limit], colors="none", hatches=["//////"])
+        hatched.set(edgecolor="white", linewidth=0)
+        ax.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
+    for sign, strength in (("+", values.max()), (MINUS, -values.min())):
+        if strength >= STRONG * limit:
+            row, column = _middle(values == (strength if sign == "+" else -strength))
+            ax.plot(column, row, "o", color="white", markeredgecolor=INK, markeredgewidth=0.6, markersize=6.5)
+            ax.annotate(sign, (column, row), ha="center", va="center_baseline", fontsize=7, fontweight="bold")
+
+
+def _middle(chosen: np.ndarray) -> tuple[int, int]:
+    """Return the place among the chosen ones that is nearest to their mean: of a patch its middle."""
+    places = np.argwhere(chosen)
+    row, column = places[np.square(places - places.mean(0)).sum(1).argmin()]
+    return int(row), int(column)
 
 
 def _bare(ax: Any) -> None:

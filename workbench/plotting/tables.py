@@ -1,6 +1,7 @@
 """Tables whose columns carry numbers: signed bars, with the cell's value beside the column's name.
 
-Red bars to the right speak for the class, blue ones to the left against it: direction says the same as colour.
+Red bars to the right speak for the class, blue ones to the left against it: direction and hatching say the
+same as colour.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .canvas import (
     AGAINST,
@@ -64,10 +66,9 @@ def bars(explanation: Any, k: int = 10, limit: float | None = None) -> Figure:
     across = min(n, 2)
     tall = 0.2 * (min(k, size) + (size > k)) + 0.75
     values = explanation.values.reshape(n, size)
-    with canvas(-(-n // across), across, (WIDE * across + 0.4, tall * -(-n // across)), squeeze=False) as (
-        fig,
-        axes,
-    ):
+    title = wrapped(titled(explanation), 54 * across)
+    down, above = -(-n // across), 0.2 + 0.15 * title.count("\n")
+    with canvas(down, across, (WIDE * across + 0.4, tall * down + above), squeeze=False) as (fig, axes):
         end = limit or scale(_drawn(values, k))
         for row, ax in enumerate(axes.ravel()):
             ax.set_visible(row < n)
@@ -78,7 +79,23 @@ def bars(explanation: Any, k: int = 10, limit: float | None = None) -> Figure:
                     str(explanation.settings.get("unit", explanation.settings["output"])).replace("_", " "),
                     fontsize=8,
                 )
+        fig.suptitle(title, x=0.01, ha="left", fontsize=9)
     return fig
+
+
+def doubt(explanation: Any) -> str:
+    """Return the mark of a result that is not sound, as it stands behind a name: ``[!]`` or ``[x]``."""
+    return "" if explanation.soundness == "sound" else f" {explanation.mark}"
+
+
+def titled(explanation: Any) -> str:
+    """Return method and estimand, and why the result is not sound, if it is not."""
+    why = (
+        ""
+        if explanation.soundness == "sound"
+        else f" {explanation.soundness}: {', '.join(explanation.deciding)}"
+    )
+    return f"{explanation.method}: {explanation.estimand}{doubt(explanation)}{why}"
 
 
 def top(values: np.ndarray, names: Sequence[str], k: int) -> tuple[np.ndarray, list[str]]:
@@ -112,8 +129,7 @@ def side_by_side(explanations: Mapping[str, Any], row: int = 0, k: int = 10) -> 
     with canvas(down, across, size, squeeze=False, sharey=True) as (fig, axes):
         for ax, (name, e) in zip(axes.ravel(), explanations.items(), strict=False):
             _signed(ax, e.values[row][order], [names[i] for i in order], scale(e.values[row]), e.signed)
-            flagged = " (!)" if set(e.flags) - {"shared draws"} else ""
-            ax.set_title(wrapped(name.replace("_", " ") + flagged, 20), fontsize=8, fontweight="normal")
+            ax.set_title(wrapped(name.replace("_", " ") + doubt(e), 20), fontsize=8, fontweight="normal")
             ax.set_xlabel(str(e.settings.get("unit", e.settings["output"])).replace("_", " "), fontsize=7)
         for ax in axes.ravel()[len(explanations) :]:
             ax.set_visible(False)
@@ -172,7 +188,7 @@ def versus(ax: Any, series: Mapping[str, np.ndarray], names: Sequence[str], limi
     end = 1.08 * (limit or max(scale(values) for values in series.values()))
     ax.axvline(0, color=INK, linewidth=0.8)
     ax.set(yticks=at, yticklabels=list(names), xlim=(-end, end), ylim=(-0.7, len(names) - 0.3))
-    ax.tick_params(axis="y", length=0, labelsize=8)
+    _small_ticks(ax)
 
 
 def legend(fig: Figure, ax: Any, labels: Sequence[str]) -> None:
@@ -319,19 +335,27 @@ def listing(rows: Sequence[tuple[str, str]], title: str, width: int = 78) -> Fig
 
 
 def _signed(ax: Any, values: np.ndarray, names: Sequence[str], limit: float, signed: bool) -> None:
-    """Draw values as bars, the first on top, with their numbers."""
+    """Draw values as bars, the first on top, with their numbers; what speaks against is hatched as well."""
     at = np.arange(len(names))[::-1]
     colours = [AGAINST if value < 0 else FOR if signed else CYCLE[0] for value in values]
-    ax.barh(at, np.where(np.isfinite(values), values, 0), color=colours, height=0.7)
-    for place, value in zip(at, values, strict=True):
+    bars = ax.barh(at, np.where(np.isfinite(values), values, 0), color=colours, height=0.7)
+    for bar, place, value in zip(bars, at, values, strict=True):
+        if value < 0:
+            bar.set(hatch="/////", edgecolor="white", linewidth=0)
         near = (3, "left") if not value < 0 else (-3, "right")
         end = value if np.isfinite(value) else 0.0
         ax.annotate(f"{value:.2g}".replace("-", "\N{MINUS SIGN}"), (end, place), xytext=(near[0], 0),
                     textcoords="offset points", va="center", ha=near[1], fontsize=7)  # fmt: skip
     ax.axvline(0, color=PALE, linewidth=0.8)
     ax.set(yticks=at, yticklabels=list(names), ylim=(-0.7, len(names) - 0.3))
-    ax.set_xlim(-1.5 * limit if signed else 0, 1.4 * limit)
+    ax.set_xlim(-1.5 * limit if signed else 0, 1.5 * limit)
+    _small_ticks(ax)
+
+
+def _small_ticks(ax: Any) -> None:
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.tick_params(axis="y", length=0, labelsize=8)
+    ax.tick_params(axis="x", labelsize=7)
 
 
 def _drawn(values: np.ndarray, k: int) -> np.ndarray:

@@ -21,7 +21,9 @@ from .. import html
 from .canvas import FAMILIES, INK, NO_GLYPH, PALE, SIGNED, UNSIGNED, canvas, excuse, legible, scale, wrapped
 
 WIDTH = 520.0  # points, as everything below
-SIZE, PITCH, BAR, GAP, EDGE = 9.5, 26.0, 5.5, 3.0, 14.0
+SIZE, PITCH, BAR, GAP, EDGE = 9.5, 31.0, 5.5, 3.0, 14.0
+NUMBERED, SMALL = 3, 6.0  # words of a text whose values are printed, and in which size
+STRENGTH = f"{UNSIGNED}_r"  # On white paper what counts most must be darkest.
 FAINT = 0.02  # of the largest value: words below it have no ground
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
 DARK = 0.45  # luminance of the ground under which letters are white
@@ -199,7 +201,7 @@ def _chosen(lines: list[Line], passage: Passage, most: int) -> list[tuple[Line, 
 
 
 def _height(passage: Passage, found: list[Any]) -> float:
-    return _heading_height(passage) + PITCH * len(found) + 4
+    return _heading_height(passage) + PITCH * len(found) + 8
 
 
 def _heading(passage: Passage) -> str:
@@ -220,6 +222,26 @@ def _passage(ax: Any, passage: Passage, found: list[tuple[Line, bool]], y: float
             ax.text(left - 2, middle, LEFT_OUT, va="center", ha="right", fontsize=SIZE, color=PALE)
         for i, x, piece in line:
             _word(ax, piece, float(passage.values[i]), passage, left + x, middle)
+        _numbers(ax, line, passage, left, middle)
+
+
+def _numbers(ax: Any, line: Line, passage: Passage, left: float, middle: float) -> None:
+    """Print the values of a text's strongest words beyond their bars, those that do not run into each other."""
+    values = np.nan_to_num(np.asarray(passage.values, dtype=float))
+    strongest = set(np.argsort(-np.abs(values), kind="stable")[:NUMBERED]) & set(np.flatnonzero(values))
+    ends = {True: -np.inf, False: -np.inf}
+    for i, x, piece in line:
+        if i not in strongest:
+            continue
+        strongest.discard(i)  # A word in several pieces is numbered at its first.
+        said, above = f"{values[i]:.2g}".replace("-", "\N{MINUS SIGN}"), bool(values[i] > 0)
+        wide = _width(said, SMALL)
+        at = left + max(x + (_width(piece) + 2) / 2, wide / 2)
+        if at - wide / 2 > ends[above]:
+            away = 7 + BAR * min(1.0, abs(values[i]) / passage.end) + 1
+            ax.text(at, middle - away if above else middle + away, said, fontsize=SMALL,
+                    ha="center", va="bottom" if above else "top")  # fmt: skip
+            ends[above] = at + wide / 2 + 1
 
 
 def _word(ax: Any, word: str, value: float, passage: Passage, x: float, y: float) -> None:
@@ -231,7 +253,7 @@ def _word(ax: Any, word: str, value: float, passage: Passage, x: float, y: float
     if np.isfinite(value) and abs(value) > 0.04 * passage.end:
         tall = BAR * min(1.0, abs(value) / passage.end)
         foot = y - 7 - tall if value > 0 else y + 7
-        colour = INK if passage.signed else mpl.colormaps[UNSIGNED](min(1.0, value / passage.end))
+        colour = INK if passage.signed else mpl.colormaps[STRENGTH](min(1.0, value / passage.end))
         ax.add_patch(Rectangle((x, foot), width, tall, facecolor=colour, linewidth=0))
 
 
@@ -248,7 +270,7 @@ def _legend(ax: Any, passages: Sequence[Passage], y: float, unit: str) -> None:
                 (x0 + 1.5 * k, y),
                 1.6,
                 7,
-                facecolor=mpl.colormaps[SIGNED if signed else UNSIGNED](at),
+                facecolor=mpl.colormaps[SIGNED if signed else STRENGTH](at),
                 linewidth=0,
             )
         )

@@ -1,0 +1,253 @@
+"""A check-up of a network whose layers get rules of their own, and its repair on a copy.
+
+DeepLift, LRP and guided backpropagation exchange the backward pass of modules: ``nn.ReLU``, ``nn.MaxPool2d``
+and the like. What a network does otherwise they miss in silence, with wrong values. So the network is traced,
+and on the copy functions become modules, a module that runs twice becomes two, nothing writes in place, and a
+ReLU moves in front of the max-pooling before it, which gives the same numbers, as both keep order. The copy's
+scores are held against the network's own; what cannot be repaired is refused.
+
+===========================  ===========================================================
+found                        done
+===========================  ===========================================================
+a function (``F.relu``)      a module in its place
+a layer that runs twice      a layer for each time
+a layer that writes in place a layer that does not
+max-pooling before a ReLU    the ReLU first, which gives the same numbers
+max-pooling (for DeepLift)   ``max(a, b) = a + relu(b - a)``: captum's rule for pooling loses most of the
+                             sum where the baseline is not constant; both agree where it is
+a network that is random     refused: two forwards in evaluation mode differ
+control flow by the data     refused: it cannot be traced
+===========================  ===========================================================
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+from torch.nn.modules.utils import _pair
+
+from .registry import Method, refusal
+from .score import Score
+from .space import Space
+
+EQUAL = 1e-6  # of the largest score: how far a repaired copy may be from the network
+RELUS = (F.relu, torch.relu, F.relu_, torch.relu_, "relu", "relu_")
+# What a function becomes; the arguments behind the first are the module's own.
+MODULES: dict[Any, Callable[..., nn.Module]] = {
+    **dict.fromkeys(RELUS, lambda inplace=False: nn.ReLU()),
+    **dict.fromkeys((torch.sigmoid, F.sigmoid, "sigmoid"), lambda: nn.Sigmoid()),
+    **dict.fromkeys((torch.tanh, F.tanh, "tanh"), lambda: nn.Tanh()),
+    F.leaky_relu: lambda negative_slope=0.01, inplace=False: nn.LeakyReLU(negative_slope),
+    F.elu: lambda alpha=1.0, inplace=False: nn.ELU(alpha),
+    F.softplus: nn.Softplus,
+    **dict.fromkeys((F.max_pool2d, torch.max_pool2d), nn.MaxPool2d),
+    F.max_pool1d: nn.MaxPool1d,
+}
+STATELESS = (nn.ReLU, nn.Sigmoid, nn.Tanh, nn.LeakyReLU, nn.ELU, nn.Softplus, nn.Softmax, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)  # fmt: skip
+PASSING = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+
+
+def repaired(score: Score, inputs: Space, entry: Method, pools: bool = False) -> Score:
+    """Return a score of a copy of the network whose layers can be given rules; what was mended stands in its flags.
+
+    Parameters
+    ----------
+    score, inputs
+        The score that is explained, and the inputs (with their baselines) on which the copy must be equal.
+    entry
+        The method, for the words of a refusal.
+    pools
+        Whether max-pooling is taken apart into ReLUs.
+
+    Raises
+    ------
+    NotExplainable
+        The network cannot be traced, is random, has attention inside, or its copy gives other scores.
+    """
+    first = min(inputs.n, score.batch_size)
+    rows = torch.arange(first, device=inputs.x.device)
+    tried = torch.cat([inputs.x[:first], inputs.baselines[:first]])
+    own = _scores(score, tried, rows)
+    if not torch.equal(own, _scores(score, tried, rows)):
+        raise _refused(
+            entry, score, "it is random in evaluation mode (such as F.dropout without training=self.training)"
+        )
+    if any(isinstance(m, nn.MultiheadAttention) for m in score.model.modules()):
+        raise _refused(entry, score, "attention has no rule")
+    mended, done = _mended(score, entry)
+    if pools:
+        _taken_apart(mended)
+    found = copy.copy(score)
+    found.model = mended
+    gap = float((_scores(found, tried, rows) - own).abs().max())
+    if not gap <= EQUAL * max(1.0, float(own.abs().max())):
+        raise _refused(entry, score, f"a traced copy gives other scores (by {gap:.2g})")
+    if done:
+        score.flags["repaired"] = (
+            f"On a copy, whose scores differ by at most {gap:.1g}: {', '.join(f'{n} x {what}' for what, n in sorted(done.items()))}."
+        )
+    return found
+
+
+def _scores(score: Score, tried: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.cat([score.scores(part, rows) for part in tried.split(len(rows))])
+
+
+def _refused(entry: Method, score: Score, why: str) -> Exception:
+    return refusal(entry, [why], score.artifact, None, lacks="rules")
+
+
+def _mended(score: Score, entry: Method) -> tuple[fx.GraphModule, Counter]:
+    model = copy.deepcopy(score.model)
+    for module in model.modules():
+        module._forward_hooks.clear()
+    try:
+        traced = fx.symbolic_trace(model, concrete_args=_unused(model, score))
+    except Exception as problem:  # Tracing runs the user's own code, which may raise anything.
+        raise _refused(
+            entry, score, f"its forward cannot be traced ({str(problem).splitlines()[0][:120]})"
+        ) from problem
+    done: Counter = Counter()
+    _as_functions(traced)
+    _as_modules(traced, done)
+    _one_each(traced, done)
+    _out_of_place(traced, done)
+    _relu_first(traced, done)
+    traced.delete_all_unused_submodules()
+    traced.graph.lint()
+    traced.recompile()
+    return traced.eval(), done
+
+
+def _unused(model: nn.Module, score: Score) -> dict[str, Any]:
+    """Return the defaults of arguments that nobody gives: a traced copy takes what is given, and no more."""
+    import inspect
+
+    parameters = list(inspect.signature(model.forward).parameters.values())[
+        1 if score.parts is None else len(score.parts.shapes) :
+    ]
+    return {p.name: p.default for p in parameters
+            if p.default is not p.empty and p.name not in score.forward_kwargs}  # fmt: skip
+
+
+def _as_functions(traced: fx.GraphModule) -> None:
+    """Take out layers that only lay numbers out, or do nothing outside of training: no rule is needed for them."""
+    for node in list(traced.graph.nodes):
+        if not _is(traced, node, PASSING):
+            continue
+        layer, (x, *_) = traced.get_submodule(node.target), node.args
+        if isinstance(layer, nn.Flatten):
+            with traced.graph.inserting_before(node):
+                x = traced.graph.call_function(torch.flatten, (x, layer.start_dim, layer.end_dim))
+        node.replace_all_uses_with(x)
+        traced.graph.erase_node(node)
+
+
+def _as_modules(traced: fx.GraphModule, done: Counter) -> None:
+    for number, node in enumerate(list(traced.graph.nodes)):
+        if node.op not in ("call_function", "call_method") or node.target not in MODULES:
+            continue
+        x, *rest = node.args
+        called = f"_{getattr(node.target, '__name__', node.target)}_{number}"
+        options = {k: v for k, v in node.kwargs.items() if k not in ("input", "return_indices")}
+        traced.add_submodule(called, MODULES[node.target](*rest, **options))
+        with traced.graph.inserting_before(node):
+            new = traced.graph.call_module(called, (x,))
+        node.replace_all_uses_with(new)
+        traced.graph.erase_node(node)
+        done["a function made a layer"] += 1
+
+
+def _one_each(traced: fx.GraphModule, done: Counter) -> None:
+    seen: set[str] = set()
+    for number, node in enumerate(traced.graph.nodes):
+        if node.op != "call_module" or not isinstance(traced.get_submodule(node.target), STATELESS):
+            continue
+        same = str(id(traced.get_submodule(node.target)))
+        if same in seen:
+            called = f"{node.target.replace('.', '_')}_{number}"
+            traced.add_submodule(called, copy.deepcopy(traced.get_submodule(node.target)))
+            node.target = called
+            done["a layer that runs twice"] += 1
+        seen.add(same)
+
+
+def _out_of_place(traced: fx.GraphModule, done: Counter) -> None:
+    for module in traced.modules():
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False  # type: ignore[assignment]
+            done["a layer that wrote in place"] += 1
+
+
+def _relu_first(traced: fx.GraphModule, done: Counter) -> None:
+    for node in traced.graph.nodes:
+        before = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
+        if (
+            before is None
+            or not _is(traced, node, nn.ReLU)
+            or not _is(traced, before, POOLS)
+            or len(before.users) > 1
+        ):
+            continue
+        node.target, before.target = before.target, node.target
+        done["a ReLU put before its max-pooling"] += 1
+
+
+def _taken_apart(traced: fx.GraphModule) -> None:
+    """Exchange max-pooling by ReLUs, where its border cannot decide: without padding, or behind a ReLU."""
+    for node in traced.graph.nodes:
+        if not _is(traced, node, nn.MaxPool2d):
+            continue
+        pool = traced.get_submodule(node.target)
+        behind = isinstance(node.args[0], fx.Node) and _is(traced, node.args[0], nn.ReLU)
+        if not pool.ceil_mode and (behind or not any(_pair(pool.padding))):
+            parent, _, name = node.target.rpartition(".")
+            setattr(traced.get_submodule(parent), name, Pooled(pool))  # type: ignore[arg-type]
+    traced.recompile()
+
+
+class Pooled(nn.Module):
+    """Max-pooling as a chain of ``a + relu(b - a)``: the same numbers, and a gradient that DeepLift has a rule for.
+
+    Parameters
+    ----------
+    pool
+        An ``nn.MaxPool2d``; where it pads, what comes in is not negative.
+    """
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        (self.rows, self.columns), self.stride, self.padding, self.dilation = (
+            _pair(value) for value in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)
+        )
+        self.relus = nn.ModuleList(nn.ReLU() for _ in range(self.rows * self.columns - 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the largest number of each window."""
+        down, across = self.padding
+        x = F.pad(x, (across, across, down, down))
+        first, *others = self._places(x)
+        for relu, other in zip(self.relus, others, strict=True):
+            chained = first + relu(other - first)
+            first = chained + (torch.maximum(first, other) - chained).detach()  # rounds like max-pooling
+        return first
+
+    def _places(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return for each place in the window what stands there, in all windows."""
+        (s, t), (d, e) = self.stride, self.dilation
+        height = (x.shape[-2] - d * (self.rows - 1) - 1) // s + 1
+        width = (x.shape[-1] - e * (self.columns - 1) - 1) // t + 1
+        return [x[..., d * i : d * i + s * (height - 1) + 1 : s, e * j : e * j + t * (width - 1) + 1 : t]
+                for i in range(self.rows) for j in range(self.columns)]  # fmt: skip
+
+
+def _is(traced: fx.GraphModule, node: fx.Node, kinds: Any) -> bool:
+    return node.op == "call_module" and isinstance(traced.get_submodule(str(node.target)), kinds)
