@@ -28,7 +28,7 @@ def joined(parts: Sequence[Explanation]) -> Explanation:
         At least one, of one method and one model, in the order of their rows.
     """
     first = parts[0]
-    arrays: dict[str, Any] = {name: _stacked([getattr(part, name) for part in parts]) for name in ARRAYS}
+    arrays: dict[str, Any] = {name: _stacked(name, parts) for name in ARRAYS}
     labels = None if first.labels is None else tuple(row for part in parts for row in part.labels or ())
     whole = replace(
         first, **arrays, labels=labels, settings=_settings(parts),
@@ -38,12 +38,16 @@ def joined(parts: Sequence[Explanation]) -> Explanation:
     return replace(whole, flags=_flags(parts, whole))
 
 
-def _stacked(arrays: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """Put arrays one under the other; a part without any (no padding in its texts) has False there."""
-    known = [array for array in arrays if array is not None]
-    if not known:
+def _stacked(name: str, parts: Sequence[Explanation]) -> np.ndarray | None:
+    """Put a part's arrays one under the other; a part without any (no padding in its texts) has False there."""
+    known = next((array for part in parts if (array := getattr(part, name)) is not None), None)
+    if known is None:
         return None
-    return np.concatenate([np.zeros_like(known[0]) if array is None else array for array in arrays])
+    arrays = [getattr(part, name) for part in parts]
+    empty = [np.zeros((len(part), *known.shape[1:]), known.dtype) for part in parts]
+    return np.concatenate(
+        [blank if array is None else array for blank, array in zip(empty, arrays, strict=True)]
+    )
 
 
 def _settings(parts: Sequence[Explanation]) -> dict[str, Any]:

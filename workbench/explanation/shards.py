@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INDEX, WHAT = "index.json", "explanation in shards"
-TOLD = {
-    "model": "model (by its fingerprint)", "method": "method", "settings": "settings", "rows": "number of rows",
-    "inputs": "rows (by their SHA-256)", "batch": "number of rows a shard",
+DIFFERS = {
+    "method": "its method is {} and not {}", "rows": "its rows are {} and not {}", "batch": "it has {} rows a shard and not {}",
+    "model": "its model is another, by the fingerprint", "inputs": "its rows are others, by their SHA-256",
 }  # fmt: skip
 
 
@@ -192,8 +192,8 @@ def opened(path: str | Path, job: dict[str, Any], made_with: dict[str, str], res
             )
         return Shards(folder, job, {}, made_with)
     found = Shards.read(folder)
-    if strange := [name for name in TOLD if found.job.get(name) != job[name]]:
-        raise BadFile(f"{folder} holds an explanation with another {TOLD[strange[0]]}{_values(found.job, job, strange[0])}",
+    if strange := [name for name in (*DIFFERS, "settings") if found.job.get(name) != job[name]]:
+        raise BadFile(f"{folder} holds another explanation: {_differing(found.job, job, strange[0])}",
                       "the same model, method, settings and rows as when it was begun",
                       "Choose another folder, or ask as before")  # fmt: skip
     if not resume:
@@ -202,13 +202,13 @@ def opened(path: str | Path, job: dict[str, Any], made_with: dict[str, str], res
     return found
 
 
-def _values(old: dict[str, Any], new: dict[str, Any], name: str) -> str:
-    """Return what differs, as far as it is short enough for a sentence."""
-    if name == "settings":
-        names = [k for k in {**old[name], **new[name]} if old[name].get(k) != new[name].get(k)]
-        told = ", ".join(f"{k}={_short(old[name].get(k))} and not {_short(new[name].get(k))}" for k in names)
-        return f": {told}"
-    return "" if name in ("model", "inputs") else f": {old.get(name)!r} and not {new[name]!r}"
+def _differing(old: dict[str, Any], new: dict[str, Any], name: str) -> str:
+    """Say how two jobs differ."""
+    if name in DIFFERS:
+        return DIFFERS[name].format(old.get(name), new[name])
+    before, now = old.get(name, {}), new[name]
+    names = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return ", ".join(f"{key} is {_short(before.get(key))} and not {_short(now.get(key))}" for key in names)
 
 
 def _short(value: Any) -> str:

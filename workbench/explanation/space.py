@@ -377,7 +377,8 @@ def copied(array: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tenso
 
     As it came, the stride of an axis of length 1 could choose another kernel, and with it other last bits.
     """
-    return torch.tensor(array, dtype=dtype).flatten().view(array.shape)
+    own = array.copy()  # Of a length of 1 numpy keeps even a negative stride, which torch does not take.
+    return torch.tensor(own, dtype=dtype).flatten().view(array.shape)
 
 
 def _per_axis(name: str, value: Any, axes: Any, default: list[int]) -> tuple[int, ...]:
