@@ -24,12 +24,14 @@ from .evaluation.judging import metric as metric
 from .evaluation.judging import metrics as metrics
 from .evaluation.scores import Scores as Scores
 from .evaluation.similarities import similarity as similarity
+from .explanation.bulk import explain_dataset as explain_dataset
 from .explanation.door import attribute as attribute
 from .explanation.door import explain as explain
 from .explanation.door import explainer as explainer
 from .explanation.registry import method as method
 from .explanation.registry import methods as methods
 from .explanation.result import Explanation as Explanation
+from .explanation.shards import Shards as Shards
 from .int8.surrogate import twin as twin
 from .plotting.canvas import show as show
 from .plotting.canvas import style as style

@@ -32,7 +32,7 @@ class Budget:
 
 
 def budget_of(given: Any, entry: Method) -> Budget:
-    """Return a budget out of ``"2s"``, ``"500ms"``, ``"1min"`` or a number of evaluations.
+    """Return a budget for a method that draws samples; see :func:`read`.
 
     Raises
     ------
@@ -44,6 +44,17 @@ def budget_of(given: Any, entry: Method) -> Budget:
         raise BadInput(
             f"{entry.name} was given budget={given!r}", "a method that draws samples", f"These do: {can}"
         )
+    return read(given)
+
+
+def read(given: Any) -> Budget:
+    """Return a budget out of ``"2s"``, ``"500ms"``, ``"1min"`` or a number of evaluations.
+
+    Examples
+    --------
+    >>> read("1min"), read(5000)
+    (Budget(seconds=60.0, evaluations=None), Budget(seconds=None, evaluations=5000))
+    """
     if isinstance(given, Integral) and not isinstance(given, bool) and int(given) > 0:
         return Budget(evaluations=int(given))
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", given) if isinstance(given, str) else None

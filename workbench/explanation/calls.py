@@ -212,7 +212,8 @@ class _Call:
 
     def _space(self, x: torch.Tensor) -> Space:
         arrays = {name: self.common.get(name) for name in ("baselines", "background", "feature_mask")}
-        return Space(x, **arrays, codec=self.given.codec, labels=self.given.y, clusters=self.given.clusters)
+        return Space(x, **arrays, codec=self.given.codec, labels=self.given.y, clusters=self.given.clusters,
+                     places=self.given.places)  # fmt: skip
 
     def _of_rows(self, options: dict[str, Any]) -> dict[str, Any]:
         tensor, facts, score, _, words, output, base = self.values(options)

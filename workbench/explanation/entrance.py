@@ -38,6 +38,8 @@ class Given:
         Of a split; ``row_ids`` are otherwise numbers from 0.
     shape
         That the model says it takes, or None.
+    places
+        Of the rows in the whole that they are a part of, ``(n,)``: random draws belong to those. None for a whole.
     """
 
     x: np.ndarray | None
@@ -51,6 +53,13 @@ class Given:
     flags: dict[str, str] = field(default_factory=dict)
     clusters: np.ndarray | None = None
     texts: list[str] | None = None
+    places: np.ndarray | None = None
+
+    def part(self, rows: slice) -> Given:
+        """Return some of the rows of a whole, which keep their places in it."""
+        named = {name: getattr(self, name) for name in ("x", "y", "row_ids", "clusters", "texts")}
+        chosen: dict[str, Any] = {name: value[rows] for name, value in named.items() if value is not None}
+        return replace(self, **chosen, places=np.arange(len(self.x if self.x is not None else ()))[rows])
 
     def reads(self, model: Any) -> Any:
         """Return the codec if the model reads raw rows."""

@@ -45,14 +45,17 @@ class Space:
         Says which entries are one feature, and what is never hidden.
     labels, clusters
         Class of each row, and which rows belong together, for global methods that ask for it.
+    places
+        Of the rows in the whole that they are a part of; by default they are the whole.
     """
 
     def __init__(self, x: torch.Tensor, *, baselines: Any = None, background: Any = None, feature_mask: Any = None,
-                 codec: Any = None, labels: Any = None, clusters: Any = None) -> None:  # fmt: skip
+                 codec: Any = None, labels: Any = None, clusters: Any = None, places: Any = None) -> None:  # fmt: skip
         self.x, self.n, self.codec = x, len(x), codec
         self.labels = None if labels is None else torch.tensor(np.asarray(labels), device=x.device)
         self.clusters = clusters
-        self.rows = torch.arange(self.n, device=x.device)  # places in the call, which random draws belong to
+        # Places in the call, or in the whole that the call is a part of, which random draws belong to.
+        self.rows = torch.as_tensor(np.arange(self.n) if places is None else places, device=x.device)
         if baselines is not None and background is not None:
             raise BadInput("Both baselines and background were given", "one of them: they estimate different things",
                            "Leave one out")  # fmt: skip
@@ -374,7 +377,8 @@ def copied(array: np.ndarray, dtype: torch.dtype = torch.float32) -> torch.Tenso
 
     As it came, the stride of an axis of length 1 could choose another kernel, and with it other last bits.
     """
-    return torch.tensor(array, dtype=dtype).flatten().view(array.shape)
+    own = array.copy()  # Of a length of 1 numpy keeps even a negative stride, which torch does not take.
+    return torch.tensor(own, dtype=dtype).flatten().view(array.shape)
 
 
 def _per_axis(name: str, value: Any, axes: Any, default: list[int]) -> tuple[int, ...]:
