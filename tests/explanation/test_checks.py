@@ -40,6 +40,7 @@ ELSEWHERE = {  # tested where they are found
     "repaired": "test_repair",
     **dict.fromkeys(("interaction", "correlated columns"), "test_effects"),
     "no concept": "test_concepts",
+    "incomplete": "test_shards",
     **dict.fromkeys(("scores", "over budget", "out of memory", "compute"), "test_calls"),
     "one output": "test_score",
 }

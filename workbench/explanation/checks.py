@@ -29,6 +29,7 @@ flag                      word      what was found
 ``interaction``           caution   along a column single rows move otherwise than their mean (a share above .1)
 ``correlated columns``    caution   curves along one of two columns whose ranks correlate by .7 and more
 ``no concept``            caution   shares of a concept that are those of random directions
+``incomplete``            caution   rows of a whole split that are not explained yet
 ``train mode``            note      the model was in train mode; it was explained in evaluation mode
 ``twin``                  note      an int8 model was explained through its differentiable surrogate
 ``batch``                 note      a dynamic int8 model, whose activations are scaled by the batch
@@ -74,7 +75,16 @@ RULE = {
     **dict.fromkeys(("train mode", "twin", "batch", "log-probabilities"), "note"),
     **dict.fromkeys(("shared draws", "baseline", "another model"), "note"),
     **dict.fromkeys(
-        ("read otherwise", "coarse", "compute", "interaction", "correlated columns", "no concept"), "caution"
+        (
+            "read otherwise",
+            "coarse",
+            "compute",
+            "interaction",
+            "correlated columns",
+            "no concept",
+            "incomplete",
+        ),
+        "caution",
     ),
     **dict.fromkeys(("scores", "one output", "repaired", "over budget", "out of memory"), "note"),
 }
