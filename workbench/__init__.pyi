@@ -23,7 +23,7 @@ from .evaluation.judging import evaluate as evaluate
 from .evaluation.judging import metric as metric
 from .evaluation.judging import metrics as metrics
 from .evaluation.recommendation import Recommendation as Recommendation
-from .evaluation.recommendation import recommend as recommend
+from .evaluation.recommending import recommend as recommend
 from .evaluation.scores import Scores as Scores
 from .evaluation.similarities import similarity as similarity
 from .explanation.bulk import explain_dataset as explain_dataset

@@ -19,6 +19,7 @@ from ..explanation.door import explain
 from ..explanation.result import Explanation
 from ..explanation.score import class_scores
 from ..state import generator, seeded, untouched
+from ..zoo.holder import unwrap
 from .axiomatic import completeness
 from .behaviour import answers
 from .controls import randomized
@@ -81,7 +82,7 @@ class Court:
     """
 
     def __init__(self, model: Any, data: Data, n: int, seed: int) -> None:
-        self.model, self.data, self.seed = model, data, seed
+        self.model, self.data, self.seed = unwrap(model), data, seed
         self.rows: Split = data.test[:n]
         outputs = class_scores(model, data.test[:2]).shape[1]
         # One score of two classes is read as a logit; one score of more or fewer is a number of its own.
@@ -158,13 +159,14 @@ class Court:
 
     @cached_property
     def _near(self) -> tuple[np.ndarray, np.ndarray]:
-        """Noisy copies of the inputs, and whether each has the answer of its original."""
+        """Noisy copies of the inputs, and which of them differ from their original and have its answer."""
         assert self._first is not None
         _, space = self._asked
         noisy = space.noisy(generator(self.seed, 4))
         noisy = space.x + NEAR * (noisy - space.x) if space.spatial else noisy
+        differs = (noisy != space.x).flatten(1).any(1).numpy(force=True)
         x = noisy.numpy(force=True)
-        return x, answers(self.model, x, self._first.codec) == self._first.target
+        return x, differs & (answers(self.model, x, self._first.codec) == self._first.target)
 
     def _stability(self, e: Explanation) -> tuple[float, float]:
         """Return the mean cosine to maps of noisy copies, and the seconds of that call: the first may load a library."""
