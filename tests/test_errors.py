@@ -11,6 +11,7 @@ from workbench.errors import (
     BadInput,
     NotExplainable,
     RunFailed,
+    TooFew,
     UnknownName,
     WorkbenchError,
     unknown,
@@ -28,7 +29,14 @@ every_error = pytest.mark.parametrize("kind", BUILTINS, ids=lambda kind: kind.__
 
 def test_every_child_is_tested_here():
     children = {e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, WorkbenchError)}
-    assert children - {WorkbenchError} == set(BUILTINS)
+    assert children - {WorkbenchError, TooFew} == set(BUILTINS)
+
+
+def test_too_few_samples_say_how_many_would_do():
+    problem = TooFew("n_samples is 3", 8, "Raise it")
+    for one in (problem, pickle.loads(pickle.dumps(problem)), copy.deepcopy(problem)):
+        assert one.least == 8 and isinstance(one, BadInput)
+        assert str(one) == "n_samples is 3. Expected: at least 8. Raise it."
 
 
 @every_error

@@ -38,6 +38,9 @@ class TooFew(BadInput):
         self.least = least
         super().__init__(wrong, f"at least {least}", todo)
 
+    def __reduce__(self) -> tuple:
+        return TooFew, (self.wrong, self.least, self.todo)
+
 
 class UnknownName(WorkbenchError, LookupError):
     """A name that is not in the list; the message holds the list."""

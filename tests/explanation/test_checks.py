@@ -40,6 +40,7 @@ ELSEWHERE = {  # tested where they are found
     "repaired": "test_repair",
     **dict.fromkeys(("interaction", "correlated columns"), "test_effects"),
     "no concept": "test_concepts",
+    "incomplete": "test_shards",
     **dict.fromkeys(("scores", "over budget", "out of memory", "compute"), "test_calls"),
     "one output": "test_score",
 }
@@ -193,7 +194,7 @@ def test_a_good_fit_and_an_exact_result_are_sound():
     e = wb.explain(line, np.ones((1, 15), np.float32), "lime", output="raw", n_samples=400)
     assert (e.flags, e.soundness) == ({}, "sound") and e.settings["fit"] > 0.5
     exact = wb.explain(
-        Function(parity(0.3)).eval(), np.ones((1, 3), np.float32), "exact_shapley", output="raw"
+        Function(parity(0.3)).eval(), np.array([[1.0, 2, 4]], np.float32), "exact_shapley", output="raw"
     )
     assert exact.soundness == "sound"
 

@@ -10,6 +10,7 @@ import workbench as wb
 from workbench.data.records import Split
 from workbench.errors import BadInput, NotExplainable, UnknownName
 from workbench.explanation.concepts import _told, _welch, holm
+from workbench.int8.conversion import convert
 
 RNG = np.random.default_rng(0)
 
@@ -57,7 +58,7 @@ def test_a_concept_that_a_class_needs_has_share_one_and_its_opposite_none(found)
 def test_a_concept_that_there_is_none_of_says_so(found):
     _, e = found
     assert (e.settings["p"][:, 2] > 0.05).all()
-    assert "2 of 6 shares do not differ" in e.flags["no concept"]
+    assert "2 of 6 shares say nothing" in e.flags["no concept"]
     assert "nothing for class 0" in e.flags["no concept"]
 
 
@@ -111,10 +112,15 @@ def test_texts_and_images_have_concepts_as_well(reader, reviews, lenet, digits):
     assert e.settings["classes"] == [7, 2]
 
 
-def test_an_int8_model_is_asked_through_its_twin(digits, lenet):
-    small = wb.quantize(lenet, data=digits)
+def test_an_int8_model_is_asked_through_its_twin():
+    small = convert(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), torch.tensor(rows(50)))
     e = wb.explain(
-        small, digits.test[:20], "tcav", concepts={"dim": digits.train.x[:8] * 0.3}, classes=[7], n_runs=2
+        small,
+        split(rows(9), np.zeros(9, dtype=int)),
+        "tcav",
+        concepts={"first": rows(8, (0, 3))},
+        layer="0",
+        n_runs=2,
     )
     assert 0 <= e.values[0, 0] <= 1
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.inspection import partial_dependence as theirs
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -222,15 +224,35 @@ def test_cost_is_what_is_said(people, clerk):
     assert e.n_forward == 2 + len(people.test) * sum(map(len, e.settings["grid"].values()))
 
 
+numbers = st.lists(st.floats(-3, 3), min_size=4, max_size=4)
+
+
+@pytest.mark.parametrize("method", ["partial_dependence", "ale"])
+@settings(max_examples=15)
+@given(numbers, numbers)
+def test_effects_are_linear_in_the_model_and_flat_along_what_it_ignores(method, first, second):
+    def product(w):
+        return lambda a, b, c: w[0] * a + w[1] * a * b + w[2] * b**2 + w[3]
+
+    x, both = X[:25], np.add(first, second)
+    one, other, whole = (of_raw(product(w), method, x, **SIZES[method]) for w in (first, second, both))
+    np.testing.assert_allclose(whole.values, one.values + other.values, atol=1e-3)
+    values = curve(whole, "feature 2")[1]
+    np.testing.assert_allclose(values, values[0], atol=1e-4)
+
+
+SIZES = {"partial_dependence": {"n_points": 4}, "ale": {"n_bins": 4}}
+
+
 # refusals
 
 
 def test_what_has_no_columns_is_refused_in_words(lenet, digits, reader, reviews):
-    with pytest.raises(NotExplainable, match=r"the input is an image, not a table.*These can: .*gim"):
+    with pytest.raises(NotExplainable, match=r"the input is images, not a table.*These can: .*gim"):
         wb.explain(lenet, digits.test[:5], "partial_dependence")
     with pytest.raises(NotExplainable, match="the input is a text, not a table"):
         wb.explain(reader, reviews.test, "ale", data=reviews)
-    assert wb.methods(lenet, digits).loc["ale", "why not"] == "the input is an image, not a table"
+    assert wb.methods(lenet, digits).loc["ale", "why not"] == "the input is images, not a table"
 
 
 def test_what_makes_no_sense_is_refused(clerk, people):

@@ -34,6 +34,7 @@ def test_measured_facts_are_the_mean_over_rows_and_agreed_ones_stay():
     assert facts == {"error": (0 + 1 + 2 * 3) / 4, "segments": "words"}
     facts = merged(lambda d: {"fit": 0.5} | ({"coalitions": "all"} if d < 3 else {}) if d else {})[1]
     assert facts == {"fit": 0.5}
+    assert merged(lambda d: {"fit_low": 0.5 - d})[1] == {"fit_low": -2.5}
 
 
 def test_rows_without_words_of_their_own_are_taken_at_once():

@@ -9,6 +9,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable, UnknownName
+from workbench.int8.conversion import convert
 
 
 def penultimate(net, x):
@@ -74,13 +75,12 @@ def test_another_layer_is_another_space(lenet, digits):
     assert not np.allclose(e.values, wb.explain(lenet, digits.test[:3], "prototypes", **options).values)
 
 
-def test_texts_and_int8_models_have_neighbours(reader, reviews, lenet, digits):
+def test_texts_and_int8_models_have_neighbours(reader, reviews, curved, clouds):
     e = wb.explain(reader, reviews.test[:4], "prototypes", examples=reviews.train, data=reviews)
     assert e.values.shape == (4, 5)
-    small = wb.quantize(lenet, data=digits)
-    ours, float_ = (
-        wb.explain(m, digits.test[:10], "prototypes", examples=digits.train[:300]) for m in (small, lenet)
-    )
+    net = nn.Sequential(nn.Linear(5, 9), nn.ReLU(), nn.Linear(9, 3)).eval()
+    small = convert(net, torch.tensor(clouds.train.x))
+    ours, float_ = (wb.explain(m, clouds.test, "prototypes", examples=clouds.train) for m in (small, net))
     np.testing.assert_allclose(ours.values, float_.values, atol=0.05)
 
 

@@ -163,3 +163,17 @@ def test_a_budget_is_spent_in_orders_and_the_error_that_was_reached_is_said(tiny
     assert 6000 < many.n_forward <= 12_000
     assert many.settings["error"] < few.settings["error"]
     np.testing.assert_array_equal(many.replay(tiny).values, many.values)
+
+
+@pytest.mark.parametrize("method", ["exact_shapley", "kernel_shap", *METHODS, "lime"])
+@pytest.mark.parametrize("absent", ["baselines", "background"])
+def test_values_lead_to_the_parameters_where_a_loss_asks_for_it(clouds, method, absent):
+    net = linear(np.eye(2, 5))
+    x, row = clouds.test.x[:3], clouds.train.x[:1]
+    given = {"target": 0, absent: clouds.train.x[:20] if method == "lime" and absent == "background" else row}
+    values = wb.attribute(net, x, method, create_graph=True, **given)
+    values[:, 1].sum().backward()  # The second column's value is its weight times its distance.
+    gradient = net[0].weight.grad[0]
+    assert gradient[1] != 0
+    if method != "lime":
+        np.testing.assert_allclose(gradient, [0, (x - row)[:, 1].sum(), 0, 0, 0], atol=1e-4)

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.prune
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable, UnknownName
+from workbench.explanation.structural import garson, olden
 from workbench.int8.conversion import convert
 
 
@@ -58,18 +62,16 @@ def test_a_layer_without_weights_is_answered_with_those_that_have_some(lenet):
 # the numbers that pruning sorts by
 
 
-def test_sensitivity_is_what_pruning_by_taylor_sorts_by(lenet, digits):
-    few = digits.subset(train=80, valid=10, test=10)
-    amount = 0.4
-    pruned = wb.prune(lenet, amount, by="taylor", scope="layer", data=few, verbose=False)
-    for layer in ("conv1", "conv2", "fc1", "fc2"):
-        e = wb.explain(lenet, few.train, "parameter_sensitivity", layer=layer)
+def test_sensitivity_is_what_pruning_by_taylor_sorts_by(mlp, clouds):
+    pruned = wb.prune(mlp, 0.4, by="taylor", scope="layer", data=clouds, verbose=False)
+    for layer in ("fc1", "fc2"):
+        e = wb.explain(mlp, clouds.train, "parameter_sensitivity", layer=layer)
         gone = (getattr(pruned.model, layer).weight == 0).numpy(force=True)
-        assert gone.mean() == pytest.approx(amount, abs=0.01)
+        assert gone.mean() == pytest.approx(0.4, abs=0.02)
         assert e.values[gone].max() <= e.values[~gone].min()
-    whole = wb.explain(lenet, few.train, "parameter_sensitivity")
-    assert whole.feature_names == ("conv1", "conv2", "fc1", "fc2")
-    assert whole.values[0, 3] == pytest.approx(e.values.sum(), rel=1e-5)
+    whole = wb.explain(mlp, clouds.train, "parameter_sensitivity")
+    assert whole.feature_names == ("fc1", "fc2")
+    assert whole.values[0, 1] == pytest.approx(e.values.sum(), rel=1e-5)
 
 
 def test_the_worth_of_a_weight_is_the_same_number_bit_for_bit(mlp, clouds):
@@ -110,9 +112,9 @@ def test_recurrent_and_embedding_weights_have_names_of_their_own(reader, reviews
 
 
 def test_what_has_no_float_weights_or_classes_is_refused(lenet, digits, clouds, mlp):
-    small = wb.quantize(lenet, data=digits)
+    small = convert(nn.Sequential(nn.Linear(4, 3)).eval(), torch.rand(20, 4))
     with pytest.raises(NotExplainable, match=r"its int8 weights have no gradient"):
-        wb.explain(small, digits.test, "parameter_sensitivity")
+        wb.explain(small, clouds.test, "parameter_sensitivity")
     with pytest.raises(UnknownName, match="'fc9'"):
         wb.explain(lenet, digits.test, "parameter_sensitivity", layer="fc9")
     with pytest.raises(BadInput, match="There is 1 row"):
@@ -198,16 +200,17 @@ class Asking(nn.Linear):
             "the layer 2 is a BatchNorm1d",
         ),
         (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2)), "the layer 0 is a Conv2d"),
-        (Asking(3, 3), "its forward cannot be followed"),
+        (Asking(3, 3), "its forward cannot be followed (TraceError)"),
         (nn.Sequential(nn.ReLU()), "it has no linear layer"),
         (lambda x: x, "a callable has no layers"),
     ],
 )
 def test_what_is_no_chain_is_refused_with_the_methods_that_can(net, words):
-    with pytest.raises(
-        NotExplainable, match=rf"half='structural' reads a chain of linear layers, and {words}.*These can: "
-    ):
+    with pytest.raises(NotExplainable) as refused:
         wb.explain(net, None, "gim", half="structural")
+    assert refused.value.wrong.endswith(f"half='structural' reads its weights, and {words}")
+    assert refused.value.expected.startswith("a chain of linear layers")
+    assert "half='aggregated' can" in refused.value.todo and "permutation_importance" in refused.value.todo
 
 
 def test_an_unknown_half_or_rule_is_answered_with_the_known(mlp):
@@ -215,3 +218,35 @@ def test_an_unknown_half_or_rule_is_answered_with_the_known(mlp):
         wb.explain(mlp, None, "gim", half="other")
     with pytest.raises(UnknownName, match="garson, olden"):
         wb.explain(mlp, None, "gim", half="structural", by="gevrey")
+
+
+def test_masked_and_parametrized_layers_are_linear_and_int8_ones_are_not(mlp, clouds):
+    net = chained(FIRST, LAST)
+    torch.nn.utils.prune.random_unstructured(net[0], "weight", 0.5)
+    torch.nn.utils.parametrizations.weight_norm(net[2])
+    masked = net[0].weight.detach().numpy()
+    e = wb.explain(net, None, "gim", half="structural")
+    np.testing.assert_allclose(e.values, LAST @ masked, rtol=1e-5)
+    with pytest.raises(NotExplainable, match="its layers are quantized"):
+        wb.explain(
+            convert(nn.Sequential(nn.Linear(4, 3)).eval(), torch.rand(9, 4)), None, "gim", half="structural"
+        )
+
+
+# laws
+
+matrices = st.lists(st.lists(st.floats(-2, 2), min_size=3, max_size=3), min_size=3, max_size=3)
+
+
+@given(matrices, matrices)
+def test_garson_and_olden_do_not_heed_the_order_of_hidden_units(first, last):
+    first, last, order = torch.tensor(first), torch.tensor(last), [2, 0, 1]
+    for rule in (olden, garson):
+        np.testing.assert_allclose(rule([first, last]), rule([first[order], last[:, order]]), atol=1e-5)
+
+
+@given(matrices, st.floats(0.1, 5))
+def test_garson_does_not_heed_the_scale_of_a_unit_and_olden_is_proportional(matrix, by):
+    matrix = torch.tensor(matrix)
+    np.testing.assert_allclose(garson([matrix * by]), garson([matrix]), atol=1e-5)
+    np.testing.assert_allclose(olden([matrix * by]), by * olden([matrix]), rtol=1e-4, atol=1e-6)

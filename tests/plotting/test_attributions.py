@@ -117,7 +117,16 @@ def test_what_is_weak_or_unsigned_has_no_marks():
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1)])
 def test_a_map_of_one_line_can_be_marked(shape):
-    assert set(cues(marked(-np.ones(shape)))[0]) == {"\u2212"}
+    signs, hatched = cues(marked(-np.ones(shape)))
+    assert set(signs) == {"\u2212"} and hatched
+
+
+def test_a_single_place_is_hatched_as_a_whole():
+    values = np.zeros((5, 5))
+    values[0, 4] = -1
+    (found,) = marked(values).collections
+    corners = found.get_paths()[0].get_extents()
+    assert (corners.x0, corners.x1, corners.y0, corners.y1) == pytest.approx((3.5, 4.4, -0.4, 0.5), abs=0.2)
 
 
 def test_marks_do_not_move_the_map(signed):

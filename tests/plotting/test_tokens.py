@@ -167,3 +167,8 @@ def test_words_without_a_value_have_no_number():
 def test_what_counts_most_is_darkest_on_white_paper():
     strip = canvas.mpl.colormaps[tokens.STRENGTH]([0.0, 1.0])[:, :3].mean(1)
     assert strip[1] < strip[0]
+
+
+def test_a_word_in_pieces_is_numbered_once():
+    fig = tokens.running([tokens.Passage(["x" * 400, "b"], np.array([3.0, -1.0]))])
+    assert sum(text.get_text() == "3" for text in fig.axes[0].texts) == 1

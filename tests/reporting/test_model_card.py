@@ -84,7 +84,7 @@ def test_a_net_says_how_it_was_trained_and_a_compressed_one_what_was_done(lenet,
 def test_texts_are_read_by_a_pipeline_and_by_a_net():
     data = smalldata.texts()
     found = wb.card(wb.fit(wb.build("logistic", data), data), data)
-    assert found.title == "Model: logistic on reviews" and "Right in 8" in found.findings[0]
+    assert found.title == "Model: logistic on reviews" and "Right in 9" in found.findings[0]
     net = wb.build("lstm_attention", data)
     assert wb.card(net, data).table("by class")["test rows"].sum() == len(data.test)
 

@@ -24,7 +24,7 @@ Ask = Callable[..., dict[str, Any]]
         misleads="The size of an average row's value says nothing of its direction (settings['signed']) or of which rows; "
                  "sampling error adds to a mean of sizes and never cancels; correlated features share credit.")  # fmt: skip
 def mean_shap(score: Score, inputs: Space, *, of: str = "kernel_shap", options: dict | None = None,
-              seed: int = 0, ask: Ask) -> tuple[torch.Tensor, dict]:  # fmt: skip
+              ask: Ask) -> tuple[torch.Tensor, dict]:  # fmt: skip
     """Return the mean absolute Shapley value of each feature for each class, ``(class, *features)`` (Lundberg et al. 2018).
 
     ``of`` names the Shapley method, ``options`` are its own, such as ``{"n_samples": 500}``. All rows count

@@ -13,6 +13,9 @@ SAME = {
     ("kernel_shap", "nsamples"): "n_samples",
     ("permutation_shap", "npermutations"): "n_samples",
     ("partition_shap", "max_evals"): "n_samples",
+    ("gradient_shap", "nsamples"): "n_samples",
+    ("smooth_grad", "nt_samples"): "n_samples",
+    ("smooth_grad", "stdevs"): "stdev",
 }
 # (method, their word) -> what to pass instead, where it counts something else for this method.
 OTHERWISE = {

@@ -49,6 +49,10 @@ GRAPHS = (
     "occlusion",
     "feature_ablation",
     "exact_shapley",
+    "kernel_shap",
+    "shapley_sampling",
+    "permutation_shap",
+    "lime",
 )  # methods whose values lead to the parameters
 NOT_GIVEN = dict.fromkeys(("layer", "baselines", "background", "feature_mask", "shared_draws", "noise", "budget", "compute",
                            "forward_kwargs"))  # fmt: skip
@@ -238,7 +242,7 @@ class _Call:
             raise BadInput(f"{entry.name} was given {'no rows' if given.x is None else 'rows without classes'}",
                            NEEDS["rows" if "rows" in entry.needs else "inputs"], "Pass data.test as inputs")  # fmt: skip
         score = Score(self.model, common["output"], differentiable="gradient" in entry.needs, codec=given.reads(self.model),
-                      batch_size=common.get("batch_size"))  # fmt: skip
+                      forward_kwargs=common.get("forward_kwargs"), batch_size=common.get("batch_size"))  # fmt: skip
         space = None if given.x is None else self._space(given.rows().to(score.device))
         if space is not None:
             score.batch_size = score.batch_size or batch_rows(space.x)
@@ -314,7 +318,7 @@ def _common(entry: Method, common: dict[str, Any], given: Given) -> tuple[dict[s
     """Refuse a common argument that this method would ignore; leave out what was not given; return the budget apart."""
     common = {name: _joined(value, given) for name, value in common.items()}
     without = [name for name in ("layer", "shared_draws") if not entry.takes(name)]
-    of_rows = ["compute", "forward_kwargs"] if entry.scope == "global" else []
+    of_rows = ["compute"] if entry.scope == "global" else []
     for name in [*without, *of_rows, *sorted(entry.ignores)]:
         if common[name] is not None:
             raise BadInput(f"{entry.name} was given {name}={_short(common[name])}", f"no {name}: the method has no use for it",

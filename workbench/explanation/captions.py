@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .listing import name_of
 from .result import Explanation
 
 HALF = 0.5  # of all that was attributed, in absolute values
@@ -36,14 +37,14 @@ def _number(value: float, signed: bool) -> str:
 
 def _place(e: Explanation, place: int, row: int) -> str:
     if e.scope == "local":
-        name = e.name_of(place, row)
+        name = name_of(e, place, row)
         return (
             f"the word \N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}"
             if e.tokens
             else name
         )
     names = e.settings.get("feature_names") or e.feature_names
-    name = names[place] if place < len(names) == e.values.shape[-1] else e.name_of(place, row)
+    name = names[place] if place < len(names) == e.values.shape[-1] else name_of(e, place, row)
     of_classes = len(e.values) > 1 and len(e.class_names) == len(e.values)
     return f"{name} for {e.class_names[row]}" if of_classes else name
 

@@ -25,7 +25,7 @@ UNITWISE = (
 BARE = {"relu", "relu_", "tanh", "sigmoid", "gelu", "silu", "leaky_relu", "elu", "softplus", "dropout", "flatten", "log_softmax", "softmax"}  # fmt: skip
 
 
-def chain(model: Any, x: torch.Tensor | None = None) -> tuple[list[torch.Tensor], str]:
+def chain(model: Any) -> tuple[list[torch.Tensor], str]:
     """Return the matrices of a chain of linear layers from input to output, or in words why it is none.
 
     The forward is traced: every step must take the step before it, and nothing else.
@@ -40,6 +40,8 @@ def chain(model: Any, x: torch.Tensor | None = None) -> tuple[list[torch.Tensor]
     """
     if not hasattr(model, "named_modules"):
         return [], f"{type(model).__name__ if hasattr(model, 'predict') else 'a callable'} has no layers"
+    if any("quantized" in type(layer).__module__ for layer in model.modules()):
+        return [], "its layers are quantized"
     try:
         graph = torch.fx.symbolic_trace(model).graph
     except Exception as problem:  # A forward may raise anything when it is traced.
@@ -48,10 +50,15 @@ def chain(model: Any, x: torch.Tensor | None = None) -> tuple[list[torch.Tensor]
     for node in graph.nodes:
         if why := _strange(model, node, before):
             return [], why
-        if node.op == "call_module" and type(model.get_submodule(node.target)) is nn.Linear:
+        if node.op == "call_module" and is_linear(model.get_submodule(node.target)):
             found.append(model.get_submodule(node.target).weight.detach().clone())
         before = node
     return (found, "") if found else ([], "it has no linear layer")
+
+
+def is_linear(layer: nn.Module) -> bool:
+    """Whether a layer answers as a linear one does, be its weight parametrized or masked."""
+    return isinstance(layer, nn.Linear) and type(layer).forward is nn.Linear.forward
 
 
 def _strange(model: nn.Module, node: Any, before: Any) -> str:
@@ -62,7 +69,7 @@ def _strange(model: nn.Module, node: Any, before: Any) -> str:
         return "its forward branches"
     if node.op == "call_module":
         layer = model.get_submodule(node.target)
-        plain = type(layer) is nn.Linear or type(layer) in UNITWISE
+        plain = is_linear(layer) or type(layer) in UNITWISE
         return "" if plain else f"the layer {node.target} is a {type(layer).__name__}"
     if node.op == "output":
         return ""

@@ -1,26 +1,5 @@
 """The checks that run on every result: what is found stands in ``flags``, name -> sentence, and decides one word.
 
-flag                      what was found
-========================  ==========================================================================
-``train mode``            the model was in train mode; it was explained in evaluation mode and put back
-``NaN``                   values that are not finite
-``constant map``          rows whose values are all equal: nothing can be ranked
-``gap``                   rows whose values miss their promised sum by more than 5 % of |output - base|
-``twin``                  an int8 model was explained through its differentiable surrogate
-``saturated``             a probability or its logarithm is explained where the softmax is above .9999
-``log-probabilities``     an estimator without logits: log-probabilities, at least log 1e-6, stand for them
-``probabilities``         the model's outputs look like probabilities and were taken as logits
-``layer used twice``      a hooked layer ran more than once a forward; its last output was taken
-``read otherwise``        reading the attention weights changes the output by more than rounding
-``shared draws``          rows share their random draws, so their sampling errors are not independent
-``few samples``           a regression has fewer than 10 samples a group
-``coarse``                a hierarchy was not followed down to every group; what is left is shared equally
-``batch``                 a dynamic int8 model, whose activations are scaled by the batch
-``cut off``               texts longer than what the model reads
-``unknown words``         more than a tenth of the words are not in the vocabulary
-``unknown category``      a column holds a value that it had not in training
-========================  ==========================================================================
-=======
 A result is ``broken`` where its numbers are not what they say they are, ``caution`` where they are and may
 mislead, else ``sound``; a note changes nothing. The worst flag decides.
 
@@ -49,7 +28,8 @@ flag                      word      what was found
 ``compute``               caution   computed in another layout or precision, which changed values by so much
 ``interaction``           caution   along a column single rows move otherwise than their mean (a share above .1)
 ``correlated columns``    caution   curves along one of two columns whose ranks correlate by .7 and more
-``no concept``            caution   shares of a concept that do not differ from those of random directions
+``no concept``            caution   shares of a concept that are those of random directions
+``incomplete``            caution   rows of a whole split that are not explained yet
 ``train mode``            note      the model was in train mode; it was explained in evaluation mode
 ``twin``                  note      an int8 model was explained through its differentiable surrogate
 ``batch``                 note      a dynamic int8 model, whose activations are scaled by the batch
@@ -95,7 +75,16 @@ RULE = {
     **dict.fromkeys(("train mode", "twin", "batch", "log-probabilities"), "note"),
     **dict.fromkeys(("shared draws", "baseline", "another model"), "note"),
     **dict.fromkeys(
-        ("read otherwise", "coarse", "compute", "interaction", "correlated columns", "no concept"), "caution"
+        (
+            "read otherwise",
+            "coarse",
+            "compute",
+            "interaction",
+            "correlated columns",
+            "no concept",
+            "incomplete",
+        ),
+        "caution",
     ),
     **dict.fromkeys(("scores", "one output", "repaired", "over budget", "out of memory"), "note"),
 }

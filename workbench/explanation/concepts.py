@@ -47,27 +47,30 @@ def tcav(score: Score, inputs: Space, *, concepts: Any = None, concept_rows: dic
     """
     if n_runs < 2:
         raise BadInput(f"n_runs is {n_runs}", "at least 2: a test needs spread", "Raise it, to 20 say")
-    sets, name_of_layer, module = *(_sets(concepts, concept_rows, inputs),), *score.layer(layer)
+    sets, (where, module) = _sets(concepts, concept_rows, inputs), score.layer(layer)
     pool = inputs.x if random is None else _rows(random, inputs, "random")
     classes = _classes(classes, inputs)
-    held = {name: _activations(score, rows, module) for name, rows in sets.items()}
+    held = [_activations(score, rows, module) for rows in sets.values()]
     chance, slopes = _activations(score, pool, module), [_slopes(score, inputs, c, module) for c in classes]
-    found = {name: _against_random(own, chance, slopes, n_runs, seed) for name, own in held.items()}
-    by_chance = {size: _of_random(chance, size, slopes, n_runs, seed)
-                 for size in {_size(own, chance) for own in held.values()}}  # fmt: skip
-    shares = np.stack([found[name][0] for name in held])  # (concept, run, class)
-    floors = np.stack([by_chance[_size(own, chance)] for own in held.values()])
-    told = np.array([_told(found[name][1], len(own), n_runs) for name, own in held.items()])
+    shares, floors, accuracy = _measured(held, chance, slopes, n_runs, seed)
+    told = np.array([_told(right, len(own), n_runs) for right, own in zip(accuracy, held, strict=True)])
     p = holm(np.maximum(_welch(shares, floors), told[:, None]))
     _flag(score, p, tuple(sets), classes)
-    facts = {
+    return torch.as_tensor(shares.mean(1).T), {
         "concepts": torch.cat(list(sets.values())).numpy(force=True), "concept_rows": {n: len(s) for n, s in sets.items()},
-        "random": None if random is None else pool.numpy(force=True), "classes": classes, "layer": name_of_layer,
+        "random": None if random is None else pool.numpy(force=True), "classes": classes, "layer": where,
         "error": _seen(shares.std(1, ddof=1) / n_runs**0.5), "p": _seen(p), "by_chance": _seen(floors.mean(1)),
-        "accuracy": [float(found[name][1]) for name in held], "n_class": [len(slope) for slope in slopes],
-        "feature_names": tuple(sets),
+        "accuracy": accuracy, "n_class": [len(slope) for slope in slopes], "feature_names": tuple(sets),
     }  # fmt: skip
-    return torch.as_tensor(shares.mean(1).T), facts
+
+
+def _measured(held: Sequence[np.ndarray], chance: np.ndarray, slopes: Sequence[np.ndarray], n_runs: int,
+              seed: int) -> tuple[np.ndarray, np.ndarray, list[float]]:  # fmt: skip
+    """Return the shares of each concept, run and class, those of random directions, and how well each concept is told."""
+    found = [_against_random(own, chance, slopes, n_runs, seed) for own in held]
+    sizes = [_size(own, chance) for own in held]
+    by_size = {size: _of_random(chance, size, slopes, n_runs, seed) for size in sorted(set(sizes))}
+    return np.stack([shares for shares, _ in found]), np.stack([by_size[size] for size in sizes]), [right for _, right in found]  # fmt: skip
 
 
 def _seen(by_concept: np.ndarray) -> np.ndarray:
@@ -242,5 +245,5 @@ def _flag(score: Score, p: np.ndarray, names: Sequence[str], classes: Sequence[i
     if idle:
         more = f" and {len(idle) - 3} more" if len(idle) > 3 else ""
         score.flags["no concept"] = (
-            f"{len(idle)} of {p.size} shares do not differ from those of random directions: {', '.join(idle[:3])}{more}."
+            f"{len(idle)} of {p.size} shares say nothing: random directions have such shares, or the layer does not hold the concept: {', '.join(idle[:3])}{more}."
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BadInput
+from .listing import cells, name_of
 from .result import Explanation
 
 if TYPE_CHECKING:
@@ -31,12 +32,12 @@ def _held(e: Explanation) -> dict[str, Any]:
     if e.values.ndim == 4:
         return {"values": np.moveaxis(e.values, 1, -1), "data": np.moveaxis(np.asarray(e.inputs), 1, -1)}
     size = int(np.prod(e.values.shape[1:]))
-    raw = e.cells(size)
+    raw = cells(e, size)
     return {
         "values": e.values.reshape(len(e), size),
         "data": _numbers(raw),
         "display_data": raw,
-        "feature_names": [e.name_of(i) for i in range(size)],
+        "feature_names": [name_of(e, i) for i in range(size)],
     }
 
 
@@ -53,15 +54,15 @@ def _of_texts(e: Explanation) -> dict[str, Any]:
     return {"values": values, "data": data, "feature_names": words}
 
 
-def _numbers(cells: np.ndarray) -> np.ndarray:
+def _numbers(table: np.ndarray) -> np.ndarray:
     """Return a table's cells as numbers, which colour a beeswarm: categories are numbered in their order."""
-    return np.stack([_column(cells[:, i]) for i in range(cells.shape[1])], axis=1)
+    return np.stack([_column(table[:, i]) for i in range(table.shape[1])], axis=1)
 
 
-def _column(cells: np.ndarray) -> np.ndarray:
+def _column(column: np.ndarray) -> np.ndarray:
     import pandas as pd
 
-    given = pd.Series(cells)
+    given = pd.Series(column)
     numbers = pd.to_numeric(given, errors="coerce")
     words = (numbers.isna() & given.notna()).any()
     return pd.factorize(given.astype(str), sort=True)[0].astype(float) if words else numbers.to_numpy(float)

@@ -10,6 +10,7 @@ import torch
 from .score import Score
 from .space import Space
 
+LOW = "_low"  # ends the name of what is the least over rows
 FEW = 10  # fewer samples a group than this are flagged
 
 
@@ -30,16 +31,20 @@ def by_length(method: Callable[[Score, Space], tuple[torch.Tensor, dict]], score
 
 
 def _merged(found: Sequence[tuple[int, dict[str, Any]]]) -> dict[str, Any]:
-    """Return the facts on which all agree, and the mean over rows of those that were measured."""
+    """Return the facts on which all agree, the mean over rows of those that were measured, the least of lows."""
     names = [*dict.fromkeys(name for _, facts in found for name in facts if name != "n_samples")]
     out = {}
     for name in names:
         each = [(n, facts[name]) for n, facts in found if name in facts]
         if all(isinstance(value, float) for _, value in each):
-            out[name] = sum(n * value for n, value in each) / sum(n for n, _ in each)
+            out[name] = min(v for _, v in each) if name.endswith(LOW) else _mean(each)
         elif len(each) == len(found) and all(value == each[0][1] for _, value in each):
             out[name] = each[0][1]
     return out
+
+
+def _mean(each: Sequence[tuple[int, float]]) -> float:
+    return sum(n * value for n, value in each) / sum(n for n, _ in each)
 
 
 def keys(inputs: Space, seed: int, shared_draws: bool) -> list[tuple[int, ...]]:

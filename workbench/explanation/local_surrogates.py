@@ -111,9 +111,9 @@ def euclidean(kept: torch.Tensor) -> torch.Tensor:
 
 def _facts(found: Fit) -> dict[str, float]:
     return {
-        "fit": float(found.fit.mean()),
-        "fit_low": float(found.fit.min()),
-        "error": float(found.error.mean()),
+        "fit": found.fit.mean().item(),
+        "fit_low": found.fit.min().item(),
+        "error": found.error.mean().item(),
     }
 
 

@@ -99,22 +99,18 @@ def ridge(kept: torch.Tensor, worth: torch.Tensor, weight: torch.Tensor) -> Fit:
     weight
         Of each sample, ``(1 or n, sample)``.
     """
-    kept, worth, weight = kept.double(), worth.double(), weight.double()
+    design, worth, weight = kept.double(), worth.double(), weight.double()
     mass = weight.sum(1, keepdim=True)
-    centre = _times(weight, kept) / mass
+    centre = _times(weight, design) / mass
     middle = (weight * worth).sum(1, keepdim=True) / mass
-    weighted = kept * weight[..., None]
-    gram = weighted.mT @ kept - mass[..., None] * centre[..., None] * centre[:, None]
-    inverse = torch.linalg.inv(
-        gram + PENALTY * torch.eye(kept.shape[2], dtype=kept.dtype, device=kept.device)
-    )
+    weighted = design * weight[..., None]
+    gram = weighted.mT @ design - mass[..., None] * centre[..., None] * centre[:, None]
+    penalty = PENALTY * torch.eye(design.shape[2], dtype=design.dtype, device=design.device)
+    inverse = torch.linalg.inv(gram + penalty)
     weights = _times(_times(worth - middle, weighted), inverse)
-    residual = worth - middle - _times(weights, kept.mT) + (centre * weights).sum(1, keepdim=True)
-    return Fit(
-        weights,
-        _spread(kept, centre, weight * residual, inverse),
-        _fit(weight, worth - middle, residual, worth),
-    )
+    residual = worth - middle - _times(weights, design.mT) + (centre * weights).sum(1, keepdim=True)
+    error = _spread(kept, centre, weight * residual, inverse)
+    return Fit(weights, error, _fit(weight, worth - middle, residual, worth))
 
 
 def _times(values: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
@@ -125,10 +121,15 @@ def _times(values: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
 def _spread(
     kept: torch.Tensor, centre: torch.Tensor, pull: torch.Tensor, inverse: torch.Tensor
 ) -> torch.Tensor:
-    """Return standard errors of ridge weights, ``(n, group)``, from weighted residuals ``(n, sample)``."""
+    """Return standard errors of ridge weights, ``(n, group)``, from weighted residuals ``(n, sample)``.
+
+    In single precision, which is plenty for an error and half the work.
+    """
     _, n, d = kept.shape
-    moves = ((kept - centre[:, None]) @ inverse).square()
-    return (_times(pull.square(), moves) * n / max(1, n - d - 1)).sqrt()
+    inverse, pull = inverse.float(), pull.float()
+    moves = kept.float() @ inverse
+    moves.sub_(_times(centre.float(), inverse)[:, None]).square_()
+    return (_times(pull.square(), moves) * n / max(1, n - d - 1)).sqrt().double()
 
 
 def _fit(

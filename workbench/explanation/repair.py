@@ -124,7 +124,7 @@ def _mended(score: Score, entry: Method) -> tuple[fx.GraphModule, Counter]:
     traced.delete_all_unused_submodules()
     traced.graph.lint()
     traced.recompile()
-    return traced.eval(), done
+    return traced, done
 
 
 def _unused(model: nn.Module, score: Score) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import files, html
-from ..data.codecs import Codec, from_plain
-from ..errors import BadFile, BadInput
+from .. import files
+from ..data.codecs import Codec
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..plotting.canvas import Figure
 
-SCHEMA = 1  # of the file: docs/explanation_file.md
 ARRAYS = ("values", "inputs", "target", "output", "base_values", "delta", "row_ids", "padding")
 
 
@@ -162,7 +161,9 @@ class Explanation:
     def fingerprint(self) -> str:
         """SHA-256 of model, inputs, classes and settings."""
         digest = hashlib.sha256(self.model_fingerprint.encode())
-        digest.update(json.dumps([self.method, files.plain(self._replayable())], sort_keys=True).encode())
+        digest.update(
+            json.dumps([self.method, files.plain(_digested(self._replayable()))], sort_keys=True).encode()
+        )
         digest.update(self.settings.get("rows", "").encode())  # Of a view of the model: which it looked at.
         for array in (self.inputs, self.target):
             if array is not None:
@@ -175,48 +176,15 @@ class Explanation:
 
     def top(self, k: int = 5, row: int = 0) -> pd.DataFrame:
         """Return the ``k`` features of a row with the largest absolute values, largest first."""
-        import pandas as pd
+        from .listing import largest
 
-        flat = self.values[row].ravel()
-        order = np.argsort(-np.abs(flat), kind="stable")[:k]
-        names = [self.name_of(i, row) for i in order]
-        return pd.DataFrame({"feature": names, "value": flat[order]})
-
-    def name_of(self, i: int, row: int = 0) -> str:
-        """Return what the ``i``-th value of a row belongs to: a column, a word, or a place of an image."""
-        shape = self.values.shape[1:]
-        if len(self.feature_names) == np.prod(shape):
-            return self.feature_names[i]
-        if self.labels is not None and len(self.labels[row]) == np.prod(shape):
-            return self.labels[row][i] or f"place {i}"
-        place = np.unravel_index(i, shape)
-        return f"row {place[-2]}, column {place[-1]}" if len(place) == 3 else f"feature {i}"
+        return largest(self, k, row)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a tidy table, a line a row and feature: row, feature, target, input, value."""
-        import pandas as pd
+        from .listing import tidy
 
-        n, shape = len(self), self.values.shape[1:]
-        size = int(np.prod(shape))
-        ids = self.row_ids if self.row_ids is not None else np.arange(n)
-        return pd.DataFrame({
-            "row": np.repeat(ids, size),
-            "feature": [self.name_of(i, row) for row in range(n) for i in range(size)],
-            "target": np.repeat(self.target if self.target is not None else np.full(n, -1), size),
-            "input": self.cells(size).ravel(),
-            "value": self.values.ravel(),
-        })  # fmt: skip
-
-    def cells(self, size: int) -> np.ndarray:
-        """Return what stands at each feature as in the data, ``(n, size)``: raw numbers and words, tokens, pixels."""
-        own = self.codec is not None and self.feature_names == tuple(self.codec.names)
-        if own and self.codec is not None and self.inputs is not None and len(self.feature_names) == size:
-            return self.codec.decoded(self.inputs).to_numpy()
-        if self.labels is not None and all(len(row) == size for row in self.labels):
-            return np.array(self.labels, dtype=object)
-        if self.inputs is not None and self.inputs.shape == self.values.shape:
-            return self.inputs.reshape(len(self), size)
-        return np.full((len(self), size), np.nan)
+        return tidy(self)
 
     def group(self, by: Any) -> Explanation:
         """Return the same explanation with the values of features added up: sums stay true.
@@ -347,46 +315,27 @@ class Explanation:
 
         ``docs/explanation_file.md`` says what stands where: six lines of json and numpy read it.
         """
-        tensors = {name: getattr(self, name) for name in ARRAYS if getattr(self, name) is not None}
-        settings = {k: v for k, v in self.settings.items() if not isinstance(v, np.ndarray)}
-        tensors |= {f"settings.{k}": v for k, v in self.settings.items() if isinstance(v, np.ndarray)}
-        header = {name: value for name, value in vars(self).items() if name not in ARRAYS}
-        header["codec"] = None if self.codec is None else self.codec.plain()
-        header |= {"what": "explanation", "schema": SCHEMA, "settings": settings, "soundness": self.soundness}
-        return files.write_tensors(path, tensors, header)
+        from .storage import save
+
+        return save(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Explanation:
-        """Read what :meth:`save` wrote."""
-        tensors, header = files.read_tensors(path)
-        if header.pop("what", None) != "explanation":
-            raise BadFile(
-                f"{path} is not an explanation", "a file written by Explanation.save", "Check the path"
-            )
-        if (schema := header.pop("schema", None)) != SCHEMA:
-            raise BadFile(f"{path} has schema {schema}", f"schema {SCHEMA}, the one that this version knows",
-                          "Read it with the version that wrote it, or by hand: docs/explanation_file.md")  # fmt: skip
-        settings = header.pop("settings")
-        settings |= {k.partition(".")[2]: v for k, v in tensors.items() if k.startswith("settings.")}
-        if header["labels"] is not None:
-            header["labels"] = tuple(map(tuple, header["labels"]))
-        header["codec"] = from_plain(header["codec"])
-        header |= {k: tuple(header[k]) for k in ("feature_names", "class_names")}
-        arrays: dict[str, Any] = {name: tensors.get(name) for name in ARRAYS}
-        known = {name: header[name] for name in cls.__dataclass_fields__ if name in header}
-        return cls(**arrays, **known, settings=settings)
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        BadFile
+            Not such a file, a damaged one, or one of another schema.
+        """
+        from .storage import load
+
+        return load(path)
 
     def __repr__(self) -> str:
-        of = f" of the {self.settings['output']}" if self.scope == "local" else ""
-        shape = "x".join(map(str, self.values.shape))
-        return f"Explanation({self.method}{of}, values {shape}, {self._judged()})"
+        from .showing import line
 
-    def _judged(self) -> str:
-        """Return mark and word, what decided, and behind a semicolon the notes."""
-        reasons = self.deciding
-        notes = [name for name in self.flags if name not in reasons]
-        word = f"{self.mark} {self.soundness}" + (f": {', '.join(reasons)}" if reasons else "")
-        return word + (f"; noted: {', '.join(notes)}" if notes else "")
+        return line(self)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -399,26 +348,12 @@ class Explanation:
         return "\n".join([repr(self), *self.rules])
 
     def _repr_html_(self) -> str:
-        hidden = ("measured", "rules", "rows")
-        facts = {
-            "finding": self.alt(),
-            "checks": self._checked(),
-            "estimates": self.estimand,
-            "values": " x ".join(map(str, self.values.shape)) + (", signed" if self.signed else ", unsigned"),
-            "settings": ", ".join(f"{k}={_short(v)}" for k, v in self.settings.items() if k not in hidden),
-            "cost": f"{self.n_forward:,} evaluations, {self.seconds:.2f} s",
-        } | ({"rules": " | ".join(self.rules)} if self.rules else {})  # fmt: skip
-        return html.record(f"Explanation: {self.method}", facts)
+        from .showing import page
 
-    def _checked(self) -> html.Markup:
-        """Return mark and word, and under it every flag with its sentence, what decided first."""
-        decided = self.deciding
-        notes = [name for name in self.flags if name not in decided]
-        said = [html.join(html.strong(name), ": ", self.flags[name]) for name in decided]
-        said += [html.join(name, " (a note): ", self.flags[name]) for name in notes]
-        word = html.strong(f"{self.mark} {self.soundness}")
-        return html.join(word, html.listing(said)) if said else html.join(word, ": no check found anything")
+        return page(self)
 
 
-def _short(value: Any) -> str:
-    return f"array {value.shape}" if isinstance(value, np.ndarray) else f"{value}"
+def _digested(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with the SHA-256 of every array in its place: thousands of example rows are no JSON."""
+    return {name: [value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+            if isinstance(value, np.ndarray) else value for name, value in settings.items()}  # fmt: skip

@@ -334,10 +334,10 @@ class Score:
                 parts.append(torch.stack([self(x, rows) for x in space.replaced(masks, rows)]).mean(0))
         return torch.cat(parts).view(space.n, k)
 
-    @torch.no_grad()
     def crossed(self, x: torch.Tensor) -> torch.Tensor:
         """Return the scalar of inputs that all rows share, for the class of each row, ``(n, len(x))``."""
-        return self.read(torch.cat([self.scores(part) for part in x.split(self.batch_size)]))
+        with torch.set_grad_enabled(self.keeps_graph):
+            return self.read(torch.cat([self.scores(part) for part in x.split(self.batch_size)]))
 
     def read(self, z: torch.Tensor) -> torch.Tensor:
         """Return the scalar of scores ``(m, class)`` for the class of each row, ``(n, m)``."""

@@ -78,7 +78,7 @@ def _by_regression(score: Score, inputs: Space, n_samples: int, seed: int,
     drawn = [paired(d, n_samples // 2, *key) for key in keys(inputs, seed, shared_draws)]
     kept = torch.stack(drawn).to(inputs.x.device)
     values, error = shares(kept, worth(score, inputs, kept).double(), *ends(score, inputs))
-    return inputs.spread(values.float()), {"n_samples": kept.shape[1], "error": float(error.mean())}
+    return inputs.spread(values.float()), {"n_samples": kept.shape[1], "error": error.mean().item()}
 
 
 @method("shapley_sampling", needs={"batch"}, signed=True, complete=True, cost="n_samples x groups", spends="n_samples",
@@ -132,7 +132,7 @@ def _in_order(score: Score, inputs: Space, n: int, ways: int, seed: int,
         units = added.view(len(rows), ways, n, d).mean(1)
         found.append((units.mean(1), units.std(1) / n**0.5))
     values, errors = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return inputs.spread(values.float()), {"error": float(errors.mean())}
+    return inputs.spread(values.float()), {"error": errors.mean().item()}
 
 
 def _added(score: Score, inputs: Space, places: torch.Tensor) -> torch.Tensor:

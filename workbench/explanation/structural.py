@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import BadInput, unknown
+from ..errors import BadInput, NotExplainable, unknown
 from ..training import first_order, loss_gradients, removable
 from .aggregates import Ask, aggregated
 from .chains import chain
@@ -101,10 +101,8 @@ def _leaving_out(score: Score, inputs: Space, own: dict[str, torch.Tensor],
     y = inputs.labels.long()  # type: ignore[union-attr]
     for part in range(min(PARTS, int(together.max()) + 1)):
         out = torch.as_tensor(np.flatnonzero(together % PARTS == part), device=inputs.x.device)
-        gone, share = (
-            loss_gradients(score.scores, own, inputs.x[out], y[out], score.batch_size),
-            len(out) / inputs.n,
-        )
+        share = len(out) / inputs.n
+        gone = loss_gradients(score.scores, own, inputs.x[out], y[out], score.batch_size)
         yield {name: (total - share * gone[name]) / (1 - share) for name, total in whole.items()}
 
 
@@ -138,19 +136,17 @@ def gim(score: Score, inputs: Space | None, *, half: str = "aggregated", by: str
 
 
 def _structural(score: Score, inputs: Space | None, by: str) -> tuple[torch.Tensor, dict[str, Any]]:
-    layers, why = chain(score.artifact, None if inputs is None else inputs.x[:1])
+    layers, why = chain(score.artifact)
     if why:
-        kind = "image" if inputs is not None and inputs.spatial else None
-        raise refusal(
-            look_up("gim"),
-            [f"half='structural' reads a chain of linear layers, and {why}"],
-            score.artifact,
-            kind,
+        kind = None if inputs is None else "image" if inputs.spatial else "table"
+        refused = refusal(
+            look_up("gim"), [f"half='structural' reads its weights, and {why}"], score.artifact, kind
         )
+        raise NotExplainable(refused.wrong, "a chain of linear layers with activations between them",
+                             f"half='aggregated' can, with any local method. {refused.todo}")  # fmt: skip
     values = garson(layers) if by == "garson" else olden(layers)
-    shape = (
-        values.shape[1:] if inputs is None or values.shape[1] != inputs.x[0].numel() else inputs.x.shape[1:]
-    )
+    placed = inputs is not None and values.shape[1] == inputs.x[0].numel()
+    shape = inputs.x.shape[1:] if inputs is not None and placed else values.shape[1:]
     said = {"garson": "each feature's share in the sizes of the weights that lead to a class",
             "olden": "the signed products of the weights on all ways from a feature to a class"}  # fmt: skip
     return values.view(len(values), *shape), {"estimand": said[by], "abs": by == "garson"}

@@ -12,6 +12,7 @@ from . import tables, tokens
 from .canvas import INK, SIGNED, UNSIGNED, canvas, scale, shortened, wrapped
 
 STRONG = 0.25  # of the limit: places that are marked without colour
+SMALL, FINER = 64, 4  # maps with shorter sides are cut so much finer before they are hatched
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -173,9 +174,9 @@ def filters(values: np.ndarray, layer: str, limit: float | None = None) -> Figur
         for i, ax in enumerate(axes.ravel()):
             ax.set_visible(i < len(shown))
             if i < len(shown):
-                attribution(ax, shown[i], limit, signed=True)
+                attribution(ax, shown[i], limit, signed=True, signs=False)
         fig.suptitle(
-            f"Weights of {layer}: {len(shown)} of {len(values)} filters, red positive",
+            f"Weights of {layer}: {len(shown)} of {len(values)} filters, red positive, hatched negative",
             fontsize=9,
             x=0.01,
             ha="left",
@@ -192,28 +193,39 @@ def picture(ax: Any, image: np.ndarray) -> None:
     _bare(ax)
 
 
-def attribution(ax: Any, values: np.ndarray, limit: float, signed: bool) -> Any:
+def attribution(ax: Any, values: np.ndarray, limit: float, signed: bool, signs: bool = True) -> Any:
     """Draw a map ``(row, column)``: symmetric about zero if signed, from zero up if not.
 
     Signs are seen without colour: places that speak against by more than a quarter of the limit are hatched,
-    and a plus or a minus stands where the map is strongest in either direction.
+    and a plus or a minus stands where the map is strongest in either direction (``signs=False``: only hatched,
+    for maps too small for letters).
     """
     drawn = ax.imshow(values, cmap=SIGNED if signed else UNSIGNED, vmin=-limit if signed else 0, vmax=limit)
     if signed:
-        _cues(ax, np.nan_to_num(np.asarray(values, dtype=float)), limit)
+        finite = np.nan_to_num(np.asarray(values, dtype=float))
+        _hatch(ax, finite, -STRONG * limit)
+        if signs:
+            _sign(ax, finite, STRONG * limit)
     _bare(ax)
     return drawn
 
 
-def _cues(ax: Any, values: np.ndarray, limit: float) -> None:
-    against = values <= -STRONG * limit
-    if against.any() and min(values.shape) > 1:
-        hatched = ax.contourf(values, levels=[-np.inf, -STRONG * limit], colors="none", hatches=["//////"])
-        hatched.set(edgecolor="white", linewidth=0)
-        ax.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
-    for sign, strength in (("+", values.max()), (MINUS, -values.min())):
-        if strength >= STRONG * limit:
-            row, column = _middle(values == (strength if sign == "+" else -strength))
+def _hatch(ax: Any, values: np.ndarray, below: float) -> None:
+    """Hatch what lies below; of small maps each place is cut finer, or half of it would be left out."""
+    if not (values <= below).any():
+        return
+    k = FINER if min(values.shape) < SMALL else 1
+    down, across = ((np.arange(k * side) + 0.5) / k - 0.5 for side in values.shape)
+    fine = values.repeat(k, 0).repeat(k, 1)
+    hatched = ax.contourf(across, down, fine, levels=[-np.inf, below], colors="none", hatches=["//////"])
+    hatched.set(edgecolor="white", linewidth=0)
+    ax.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
+
+
+def _sign(ax: Any, values: np.ndarray, least: float) -> None:
+    for sign, end in (("+", values.max()), (MINUS, values.min())):
+        if abs(end) >= least and (end > 0) == (sign == "+"):
+            row, column = _middle(values == end)
             ax.plot(column, row, "o", color="white", markeredgecolor=INK, markeredgewidth=0.6, markersize=6.5)
             ax.annotate(sign, (column, row), ha="center", va="center_baseline", fontsize=7, fontweight="bold")
 

@@ -56,11 +56,12 @@ def draw(one: Any, other: Any, *, labels: Sequence[str] = LABELS, limit: float |
 
 
 def _title(one: Any, other: Any, labels: Sequence[str]) -> str:
+    names = [shortened(label, 24) for label in labels]
     doubts = [
-        f"{label}{tables.doubt(e)}" for label, e in zip(labels, (one, other), strict=True) if tables.doubt(e)
+        f"{name}{tables.doubt(e)}" for name, e in zip(names, (one, other), strict=True) if tables.doubt(e)
     ]
     doubted = f" ({', '.join(doubts)})" if doubts else ""
-    return f"{one.method.replace('_', ' ')}, {labels[0]} and {labels[1]} on one scale: {likeness(one, other)}{doubted}"
+    return f"{one.method.replace('_', ' ')}, {names[0]} and {names[1]} on one scale: {likeness(one, other)}{doubted}"
 
 
 def likeness(one: Any, other: Any) -> str:

@@ -67,6 +67,8 @@ def bars(explanation: Any, k: int = 10, limit: float | None = None) -> Figure:
     tall = 0.2 * (min(k, size) + (size > k)) + 0.75
     values = explanation.values.reshape(n, size)
     title = wrapped(titled(explanation), 54 * across)
+    asked = [wrapped(_named(explanation, row), 20) for row in range(n)]
+    tall += 0.15 * max(one.count("\n") for one in asked)
     down, above = -(-n // across), 0.2 + 0.15 * title.count("\n")
     with canvas(down, across, (WIDE * across + 0.4, tall * down + above), squeeze=False) as (fig, axes):
         end = limit or scale(_drawn(values, k))
@@ -74,7 +76,7 @@ def bars(explanation: Any, k: int = 10, limit: float | None = None) -> Figure:
             ax.set_visible(row < n)
             if row < n:
                 _signed(ax, *top(values[row], cells(explanation, row), k), end, explanation.signed)
-                ax.set_title(wrapped(_named(explanation, row), 22), fontsize=9)
+                ax.set_title(asked[row], fontsize=9)
                 ax.set_xlabel(
                     str(explanation.settings.get("unit", explanation.settings["output"])).replace("_", " "),
                     fontsize=8,
@@ -194,9 +196,8 @@ def versus(ax: Any, series: Mapping[str, np.ndarray], names: Sequence[str], limi
 def legend(fig: Figure, ax: Any, labels: Sequence[str]) -> None:
     """Name under a figure what :func:`versus` drew, in order."""
     handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    fig.legend(
-        [handles[name] for name in labels], labels, loc="outside lower center", ncols=len(labels), fontsize=8
-    )
+    fig.legend([handles[name] for name in labels], [shortened(name, 24) for name in labels], loc="outside lower right",
+               ncols=len(labels), fontsize=8)  # fmt: skip
 
 
 def importances(values: np.ndarray, names: Sequence[str], errors: np.ndarray | None = None, title: str | None = None,

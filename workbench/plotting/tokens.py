@@ -18,12 +18,26 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
 from .. import html
-from .canvas import FAMILIES, INK, NO_GLYPH, PALE, SIGNED, UNSIGNED, canvas, excuse, legible, scale, wrapped
+from .canvas import (
+    FAMILIES,
+    INK,
+    NO_GLYPH,
+    PALE,
+    SETTINGS,
+    SIGNED,
+    UNSIGNED,
+    canvas,
+    excuse,
+    legible,
+    scale,
+    wrapped,
+)
 
 WIDTH = 520.0  # points, as everything below
 SIZE, PITCH, BAR, GAP, EDGE = 9.5, 31.0, 5.5, 3.0, 14.0
 NUMBERED, SMALL = 3, 6.0  # words of a text whose values are printed, and in which size
 STRENGTH = f"{UNSIGNED}_r"  # On white paper what counts most must be darkest.
+DPI = SETTINGS["savefig.dpi"]  # Letters are placed on whole pixels: widths are those of the saved picture.
 FAINT = 0.02  # of the largest value: words below it have no ground
 LEFT_OUT = "\N{HORIZONTAL ELLIPSIS}"
 DARK = 0.45  # luminance of the ground under which letters are white
@@ -158,12 +172,12 @@ def _colours(value: float, passage: Passage) -> tuple[str | None, str]:
 @lru_cache(maxsize=20_000)
 def _width(word: str, size: float = SIZE) -> float:
     font = FontProperties(family=FAMILIES, size=size)
-    return _renderer().get_text_width_height_descent(word, font, ismath=False)[0]
+    return _renderer().get_text_width_height_descent(word, font, ismath=False)[0] * 72 / DPI
 
 
 @lru_cache(maxsize=1)
 def _renderer() -> Any:
-    return RendererAgg(1, 1, 72)
+    return RendererAgg(1, 1, DPI)
 
 
 Line = list[tuple[int, float, str]]  # which word, where it begins, what is written
@@ -216,29 +230,35 @@ def _passage(ax: Any, passage: Passage, found: list[tuple[Line, bool]], y: float
     ax.text(EDGE, y, _heading(passage), va="top", fontsize=8.5, fontweight="bold", linespacing=1.2)
     y += _heading_height(passage)
     ax.text(EDGE, y + PITCH / 2, legible(passage.label), va="center", fontsize=SIZE - 1)
+    unsaid = _strongest(passage)
     for k, (line, skipped) in enumerate(found):
         middle = y + PITCH * (k + 0.5)
         if skipped:
             ax.text(left - 2, middle, LEFT_OUT, va="center", ha="right", fontsize=SIZE, color=PALE)
         for i, x, piece in line:
             _word(ax, piece, float(passage.values[i]), passage, left + x, middle)
-        _numbers(ax, line, passage, left, middle)
+        _numbers(ax, line, passage, left, middle, unsaid)
 
 
-def _numbers(ax: Any, line: Line, passage: Passage, left: float, middle: float) -> None:
-    """Print the values of a text's strongest words beyond their bars, those that do not run into each other."""
+def _strongest(passage: Passage) -> set[int]:
+    """Return the words whose values are printed."""
     values = np.nan_to_num(np.asarray(passage.values, dtype=float))
-    strongest = set(np.argsort(-np.abs(values), kind="stable")[:NUMBERED]) & set(np.flatnonzero(values))
+    return {int(i) for i in np.argsort(-np.abs(values), kind="stable")[:NUMBERED] if values[i]}
+
+
+def _numbers(ax: Any, line: Line, passage: Passage, left: float, middle: float, unsaid: set[int]) -> None:
+    """Print values beyond their bars, those that do not run into each other; a word in pieces has one at its first."""
     ends = {True: -np.inf, False: -np.inf}
     for i, x, piece in line:
-        if i not in strongest:
+        if i not in unsaid:
             continue
-        strongest.discard(i)  # A word in several pieces is numbered at its first.
-        said, above = f"{values[i]:.2g}".replace("-", "\N{MINUS SIGN}"), bool(values[i] > 0)
+        unsaid.discard(i)
+        value = float(passage.values[i])
+        said, above = f"{value:.2g}".replace("-", "\N{MINUS SIGN}"), value > 0
         wide = _width(said, SMALL)
         at = left + max(x + (_width(piece) + 2) / 2, wide / 2)
         if at - wide / 2 > ends[above]:
-            away = 7 + BAR * min(1.0, abs(values[i]) / passage.end) + 1
+            away = 8 + BAR * min(1.0, abs(value) / passage.end)
             ax.text(at, middle - away if above else middle + away, said, fontsize=SMALL,
                     ha="center", va="bottom" if above else "top")  # fmt: skip
             ends[above] = at + wide / 2 + 1

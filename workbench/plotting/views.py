@@ -145,7 +145,7 @@ def concepts(e: Any) -> Figure:
                 _shares(ax, e, line)
                 ax.set_title(_class(e, classes[line]), fontsize=9)
         fig.supxlabel("share of the class's rows that the concept speaks for; bars: 95 % interval over runs\n"
-                      "filled: differs from random directions (p < .05), hollow: does not; | : random directions",
+                      "filled: p < .05 against random directions and rows, hollow: not; | : random directions",
                       x=0.01, ha="left", fontsize=7)  # fmt: skip
         left_out = f" ({shown} of {len(e.values)} classes)" if shown < len(e.values) else ""
         fig.suptitle(

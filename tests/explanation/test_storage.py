@@ -14,7 +14,7 @@ from nets import NINE
 import workbench as wb
 from workbench import files
 from workbench.errors import BadFile
-from workbench.explanation import result
+from workbench.explanation import result, storage
 
 PAGE = (Path(wb.__file__).parents[1] / "docs" / "explanation_file.md").read_text("utf-8")
 LINES = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL).group(1)
@@ -87,8 +87,8 @@ def test_the_page_lists_what_stands_in_a_file(saved):
     )
     assert listed("Arrays") == {*result.ARRAYS, "settings.NAME"}
     assert {name for name in tensors if not name.startswith("settings.")} <= set(result.ARRAYS)
-    assert (header["schema"], header["soundness"]) == (result.SCHEMA, e.soundness)
-    assert f"schema {result.SCHEMA}" in PAGE.splitlines()[0]
+    assert (header["schema"], header["soundness"]) == (storage.SCHEMA, e.soundness)
+    assert f"schema {storage.SCHEMA}" in PAGE.splitlines()[0]
 
 
 def test_types_are_those_of_the_page(saved):
