@@ -17,21 +17,25 @@ from ..explanation.space import Space
 from ..state import generator
 from .controls import randomized
 
+UNTRAINED = "the same method on a randomized model"
 EMPTY = -1.0  # features that equal the baseline come last
 
 
 def floors(e: Explanation, model: Any, space: Space, data: Data | None, seed: int) -> dict[str, np.ndarray]:
     """Return maps of the inputs' shape by name, each a floor for an explanation of these inputs."""
+    found = of_inputs(e, space, data, seed)
+    return found if data is None else found | {UNTRAINED: _untrained(e, model, data, seed)}
+
+
+def of_inputs(e: Explanation, space: Space, data: Data | None, seed: int) -> dict[str, np.ndarray]:
+    """Return the floors that are the same for every method: maps that are made of the inputs and their classes."""
     what, away = space.salience()
     noise = torch.rand(away.shape, generator=generator(seed, 3)).to(away.device)
     maps = {"random order inside the input": torch.where(away > 0, noise, EMPTY), what: away}
     if space.spatial:
         maps["edges of the input"] = _edges(space.x)
     found = {name: values.numpy(force=True) for name, values in maps.items()}
-    if data is not None:
-        found |= _of_classes(e, space, data)
-        found["the same method on a randomized model"] = _untrained(e, model, data, seed)
-    return found
+    return found if data is None else found | _of_classes(e, space, data)
 
 
 def _edges(x: torch.Tensor) -> torch.Tensor:

@@ -144,12 +144,7 @@ def evaluate(
         raise BadInput("The values hold NaN or infinite numbers", "finite values", "Look at e.flags")
     chosen = [_look_up(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
     with untouched(unwrap(model)) as lent, seeded(seed):
-        output = "raw" if e.settings["output"] == "raw" else "probability"
-        codec = e.codec if reads_raw(lent, e.codec) or e.settings.get("raw") else None
-        score = Score(lent, output, forward_kwargs=e.settings.get("forward_kwargs"), codec=codec)
-        x = torch.tensor(e.inputs, device=score.device)
-        score.aim(x, e.target)
-        space = Space(x, baselines=e.settings.get("baselines"), codec=e.codec)
+        score, space = asked(e, lent)
         worst = floors(e, lent, space, data, seed) if any(m.floors for m in chosen) else {}
         columns, flags = {}, {}
         for entry in chosen:
@@ -157,6 +152,24 @@ def evaluate(
             if best:
                 flags[f"{entry.name} floor"] = f"The best floor of {entry.name} is {best}."
     return Scores(columns, flags, seed=seed)
+
+
+def asked(e: Explanation, model: Any) -> tuple[Score, Space]:
+    """Return what metrics ask: the probability of the explained class, and the features that can be hidden.
+
+    Parameters
+    ----------
+    e
+        A local explanation.
+    model
+        The model, lent untouched.
+    """
+    output = "raw" if e.settings["output"] == "raw" else "probability"
+    codec = e.codec if reads_raw(model, e.codec) or e.settings.get("raw") else None
+    score = Score(model, output, forward_kwargs=e.settings.get("forward_kwargs"), codec=codec)
+    x = torch.tensor(e.inputs, device=score.device)
+    score.aim(x, e.target)
+    return score, Space(x, baselines=e.settings.get("baselines"), codec=e.codec)
 
 
 def _look_up(name: str) -> Metric:

@@ -7,42 +7,31 @@ batches of another size.)
 
 from __future__ import annotations
 
-import inspect
-import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from tqdm.auto import tqdm
 
-from .. import files
-from ..data.parts import Parts
-from ..data.records import Data, Split
+from ..data.records import Data
 from ..errors import BadInput
 from ..zoo.holder import unwrap
-from ..zoo.identity import fingerprint
-from . import budgets, entrance
+from . import budgets
 from .budgets import Budget
-from .door import explain
-from .entrance import Given
-from .registry import Method, look_up, require
+from .registry import Method, look_up
 from .result import Explanation
-from .score import batch_rows
 from .shards import INDEX, Shards, opened
+from .task import Task, explain_part, prepared
+from .workers import sent, workers
 
 AHEAD = 64  # shards that wait at a scheduler at most: results are held until it is their turn to be written
-BY_ROW = ("target", "baselines", "feature_mask")
-ASIDE = ("data", "budget")  # what explain takes and is not part of the question
-_ONE_AT_A_TIME = threading.Lock()  # a model is lent to one call at a time, also where workers are threads
 
 
 def explain_dataset(
@@ -121,18 +110,18 @@ def explain_dataset(
     >>> folder = tempfile.mkdtemp()
     >>> shards = wb.explain_dataset(net, data.test, method="saliency", out=folder, batch=20, verbose=False)
     >>> shards.complete, len(shards.table()), shards.load()
-    (True, 3, Explanation(saliency of the logit, values 50x1x28x28))
+    (True, 3, Explanation(saliency of the logit, values 50x1x28x28, [ok] sound))
     """
-    model, entry = unwrap(model), _local(method)
-    given, asked = _asked(entry, model, split, data, options)
-    limit = None if budget is None else budgets.read(budget)
-    with _workers(scheduler) as workers:
-        job = _job(entry, model, given, asked, _size(batch, given, out))
+    model = unwrap(model)
+    task = prepared(_local(method), model, split, data, options)
+    purse = _Purse(None if budget is None else budgets.read(budget))
+    with workers(scheduler) as crew:
+        job = task.job(model, _size(batch, task, out))
         shards, damaged = opened(out, job, _versions(), resume).without_damaged()
         _warn_of(shards, damaged)
-        task = _Task(entry.name, given, asked, data)
-        ahead = 1 if scheduler is None else AHEAD
-        return _completed(shards, task, _sent(model, workers), workers, ahead, _Purse(limit), verbose)
+        return _completed(
+            shards, task, sent(model, crew), crew, 1 if scheduler is None else AHEAD, purse, verbose
+        )
 
 
 def _local(method: Any) -> Method:
@@ -146,86 +135,14 @@ def _local(method: Any) -> Method:
     return entry
 
 
-def _asked(
-    entry: Method, model: Any, split: Any, data: Data | None, options: dict
-) -> tuple[Given, dict[str, Any]]:
-    """Return checked rows, and every argument of ``explain`` with its default: what a shard is asked with."""
-    if isinstance(split, Data):
-        raise BadInput("split is a whole Data", "rows of it", "Pass data.test")
-    common = {
-        p.name: p.default for p in inspect.signature(explain).parameters.values() if p.kind is p.KEYWORD_ONLY
-    }
-    own = entry.checked({name: value for name, value in options.items() if name not in common})
-    asked = {name: options.get(name, default) for name, default in common.items() if name not in ASIDE}
-    given = entrance.given(split, model, data, asked["background"])
-    x: Any = given.x
-    if not _count(given):
-        raise BadInput("split holds no rows", "at least one", "Pass rows such as data.test")
-    given.part(slice(1)).rows()
-    if any(not np.isfinite(x[at : at + 1024]).all() for at in range(0, len(x), 1024)):
-        given.rows()  # Says which row.
-    require(entry, model, given.kind)
-    asked |= {name: _array(asked[name], given) for name in BY_ROW}
-    _check_lengths(asked, given)
-    return given, {**asked, "background": given.background, **own}
-
-
-def _check_lengths(asked: dict[str, Any], given: Given) -> None:
-    """Refuse rows of something that are not as many as the split's: they could be as many as a shard's."""
-    for name in BY_ROW:
-        shape, axes = np.shape(asked[name]), _axes(name, given)
-        if len(shape) == axes and shape[0] not in (1, _count(given)):
-            raise BadInput(f"{name} has {shape[0]} rows for {_count(given)} rows of the split", "one, or one for each",
-                           "Match them")  # fmt: skip
-
-
-def _axes(name: str, given: Given) -> int:
-    """Return how many axes an argument has that has an entry for each row."""
-    x: Any = given.x
-    return 1 if name == "target" else x.ndim
-
-
-def _array(value: Any, given: Given) -> Any:
-    """Return the rows of a split, and one array of a tuple that has a part for each of several inputs."""
-    value = value.x if isinstance(value, Split) else value
-    return given.codec.joined(value) if isinstance(value, tuple) and isinstance(given.codec, Parts) else value
-
-
-def _size(batch: Any, given: Given, out: str | Path) -> int:
+def _size(batch: Any, task: Task, out: str | Path) -> int:
     """Return how many rows are a shard: as asked, else as in the folder, else a batch that stays in cache."""
     if batch is None:
         index = Path(out).expanduser() / INDEX
-        return Shards.read(out).job["batch"] if index.exists() else batch_rows(given.part(slice(1)).rows())
+        return Shards.read(out).job["batch"] if index.exists() else task.cached
     if not isinstance(batch, Integral) or isinstance(batch, bool) or batch < 1:
         raise BadInput(f"batch is {batch!r}", "a whole number of rows above 0", "Leave it out")
     return int(batch)
-
-
-def _job(entry: Method, model: Any, given: Given, asked: dict[str, Any], batch: int) -> dict[str, Any]:
-    """Return what decides the numbers, as JSON can hold it; arrays by their SHA-256."""
-    settings = {name: _told(value) for name, value in asked.items() if value is not None}
-    inputs = [_told(given.x), _told(given.row_ids), files.sha256(repr(given.texts).encode())]
-    return files.plain({"model": fingerprint(model), "method": entry.name, "settings": settings,
-                        "rows": _count(given), "inputs": inputs, "batch": batch})  # fmt: skip
-
-
-def _count(given: Given) -> int:
-    return 0 if given.x is None else len(given.x)
-
-
-def _told(value: Any) -> Any:
-    """Return a setting as it stands in an index."""
-    value = getattr(value, "x", value)  # of a Split
-    if isinstance(value, dict):
-        return {str(name): _told(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_told(part) for part in value]
-    if isinstance(value, torch.Tensor):
-        value = value.numpy(force=True)
-    if isinstance(value, np.ndarray) and value.ndim:
-        told = f"{value.dtype}{value.shape}".encode()
-        return files.sha256(told + np.ascontiguousarray(value).tobytes())
-    return value
 
 
 def _versions() -> dict[str, str]:
@@ -242,52 +159,6 @@ def _warn_of(shards: Shards, damaged: Sequence[str]) -> None:
         warnings.warn(
             f"The shards in {shards.path} were made with {told}: last bits may differ", stacklevel=3
         )
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What is explained, and how: everything but the model."""
-
-    method: str
-    given: Given
-    asked: dict[str, Any]
-    data: Data | None
-
-    def of(self, rows: slice) -> tuple[Any, ...]:
-        """Return the arguments of :func:`_explain_part` for some rows."""
-        names = (
-            None if self.data is None else self.data.subset(train=1, valid=1, test=1)
-        )  # names alone travel
-        return self.given.part(rows), self.method, self._asked_of(rows), names
-
-    def _asked_of(self, rows: slice) -> dict[str, Any]:
-        n = _count(self.given)
-        own = {name: _rows(self.asked[name], rows, n, _axes(name, self.given)) for name in BY_ROW}
-        return {**self.asked, **own, "forward_kwargs": self._beside(rows, n)}
-
-    def _beside(self, rows: slice, n: int) -> dict[str, Any] | None:
-        """Return what goes along to the forward; what is as long as the shard and not the split would be mistaken."""
-        beside = self.asked["forward_kwargs"]
-        for name, value in (beside or {}).items():
-            length = getattr(value, "shape", (0,))[:1]
-            if length == (len(range(n)[rows]),) and length != (n,):
-                raise BadInput(f"{name} in forward_kwargs has {length[0]} entries, as many as a shard has rows",
-                               "one for each row of the split, or another number", "Choose another batch")  # fmt: skip
-        return beside and {name: _rows(value, rows, n) for name, value in beside.items()}
-
-
-def _rows(value: Any, rows: slice, n: int, axes: int | None = None) -> Any:
-    """Return the rows of an argument that has an entry for each of the ``n``, and any other as it is."""
-    shape: tuple = np.shape(value) if axes else getattr(value, "shape", ())
-    return value[rows] if shape[:1] == (n,) and axes in (None, len(shape)) else value
-
-
-def _explain_part(
-    model: Any, part: Given, method: str, asked: dict[str, Any], data: Data | None
-) -> Explanation:
-    """Explain some rows of a whole; this runs wherever the scheduler's workers are."""
-    with _ONE_AT_A_TIME:
-        return explain(model, part, method, data=data, **asked)
 
 
 @dataclass
@@ -315,12 +186,12 @@ class _Purse:
 
 
 def _completed(
-    shards: Shards, task: _Task, model: Any, workers: Any, ahead: int, purse: _Purse, verbose: bool
+    shards: Shards, task: Task, model: Any, crew: Any, ahead: int, purse: _Purse, verbose: bool
 ) -> Shards:
     """Make what is missing, as far as the budget and the user let it; say where it stopped."""
 
     def submit(number: int) -> Any:
-        return workers.submit(_explain_part, model, *task.of(shards.span(number)))
+        return crew.submit(explain_part, model, *task.of(shards.span(number)))
 
     why = "The budget is spent"
     bar = tqdm(
@@ -358,50 +229,3 @@ def _answers(
     finally:
         for _, future in waiting:
             future.cancel()
-
-
-class _Here:
-    """The scheduler that is none: work is done in this process, when its result is asked for."""
-
-    def submit(self, function: Callable, *args: Any) -> _Later:
-        return _Later(function, args)
-
-
-@dataclass(frozen=True)
-class _Later:
-    function: Callable
-    args: tuple[Any, ...]
-
-    def result(self) -> Any:
-        return self.function(*self.args)
-
-    def cancel(self) -> None:
-        """Nothing was begun."""
-
-
-@contextmanager
-def _workers(scheduler: Any) -> Iterator[Any]:
-    if scheduler is None:
-        yield _Here()
-    elif scheduler == "dask":
-        with _dask().Client() as client:
-            yield client
-    elif callable(getattr(scheduler, "submit", None)):
-        yield scheduler
-    else:
-        raise BadInput(f"scheduler is {scheduler!r}", "None, 'dask', or an object with submit(function, *args)",
-                       "Pass an executor of concurrent.futures, or a client of Dask")  # fmt: skip
-
-
-def _dask() -> Any:
-    try:
-        import distributed
-    except ImportError as problem:
-        raise BadInput("scheduler is 'dask', which is not installed", "the packages dask and distributed",
-                       "Install the extra: pip install 'interpretability-workbench[distributed]'") from problem  # fmt: skip
-    return distributed
-
-
-def _sent(model: Any, workers: Any) -> Any:
-    """Send the model to all workers once, where the scheduler can; it travels with each shard otherwise."""
-    return workers.scatter([model], broadcast=True)[0] if hasattr(workers, "scatter") else model
