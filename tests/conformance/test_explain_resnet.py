@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from nets import LOCAL
+from nets import BY_BACKGROUND, LOCAL
 from torch import nn
 from torch.nn import functional as F
 
@@ -46,7 +46,11 @@ def net():
 
 
 X = np.random.default_rng(0).random((3, 3, 32, 32), dtype=np.float32)
-OPTIONS = {"exact_shapley": {"feature_mask": (np.arange(32)[:, None] // 16 * 2 + np.arange(32) // 16)}}
+OPTIONS = {
+    "exact_shapley": {"feature_mask": (np.arange(32)[:, None] // 16 * 2 + np.arange(32) // 16)},
+    **{name: {"background": X[:2] / 2} for name in BY_BACKGROUND},
+    "prototypes": {"examples": np.tile(X, (3, 1, 1, 1)) / 3, "example_classes": np.arange(9) % 3},
+}
 
 
 @pytest.mark.parametrize("method", LOCAL)
@@ -57,7 +61,7 @@ def test_every_method_explains_it_and_puts_it_back(unchanged, tmp_path, net, met
     assert np.isfinite(e.values).all()
     assert np.ptp(e.values) > 0
     np.testing.assert_array_equal(again.values, e.values)
-    assert set(e.flags) <= {"train mode", "shared draws", "constant map"}
+    assert set(e.flags) <= {"train mode", "shared draws", "constant map", "repaired"}
 
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "exact_shapley", "kernel_shap"])
