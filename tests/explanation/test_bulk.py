@@ -60,6 +60,18 @@ def test_draws_belong_to_a_rows_place_in_the_split_and_not_in_the_shard(tiny, di
                  bulked(tiny, same, tmp_path / "c", method, batch=1, **QUICK[method], **own).load())  # fmt: skip
 
 
+def test_superpixels_of_one_image_do_not_depend_on_the_others(tmp_path):
+    rng = np.random.default_rng(0)
+    images = np.stack(
+        [np.kron(rng.random((3, k, k)), np.ones((64 // k, 64 // k))) for k in (2, 4, 8, 16)]
+    ).astype(np.float32)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 3))
+    options = {"n_samples": 150, "shared_draws": False}
+    shards = bulked(net, images, tmp_path, "lime", batch=1, **options)
+    assert_alike(shards.load(), wb.explain(net, images, "lime", **options))
+
+
 def test_a_tables_rows_are_read_as_in_one_call(clerk, people, tmp_path):
     for i, rows in enumerate((people.test[:7], people.test.raw[:7])):
         shards = bulked(clerk, rows, tmp_path / str(i), "feature_ablation", batch=3, data=people)

@@ -152,6 +152,10 @@ class Recommendation:
             for g, low, high in tried[["gain", "low", "high"]].itertuples(index=False)
         ]
         first = tried[["rank", "standing", "stability", "evaluations", "checks", "ratings"]].copy()
+        first["stability"], first["evaluations"] = (
+            first["stability"].round(2),
+            first["evaluations"].round().astype(int),
+        )
         first.insert(2, f"gain in {self.unit}, 95 %", told)
         beside = tried[
             ["deletion", "insertion", "gap", "error", "fit", "seconds", "settings", "reason"]
@@ -159,7 +163,7 @@ class Recommendation:
         floors = "; ".join(
             f"{q} {short(float(v.mean()))} ({name})" for q, (name, v) in self.ranking.floors.items()
         )
-        return [html.table(first, f"Who comes first, on {self.n} {self.noun}. Evaluations are for one"),
+        return [html.table(first, f"Who comes first, on {self.n} {self.noun}; evaluations are for one input"),
                 html.table(beside.dropna(axis=1, how="all"), f"What else was measured. The best nonsense reached: {floors}")]  # fmt: skip
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .checks import of_values
+from .lengths import LOW
 from .result import ARRAYS, Explanation
 
 ROWS = ("baselines", "feature_mask")  # settings that may have an entry a row
@@ -56,21 +57,23 @@ def _settings(parts: Sequence[Explanation]) -> dict[str, Any]:
     merged = {}
     for name in names:
         known = [(part, part.settings[name]) for part in parts if name in part.settings]
-        merged[name] = _merged(known, name in ROWS, name in measured)
+        merged[name] = _merged(name, known, name in measured)
     return {**merged, "measured": list(measured)}
 
 
-def _merged(known: Sequence[tuple[Explanation, Any]], given: bool, measured: bool) -> Any:
+def _merged(name: str, known: Sequence[tuple[Explanation, Any]], measured: bool) -> Any:
     """Return what several parts say under one name, as a call of the whole would say it."""
     values = [value for _, value in known]
-    if all(_has_rows(value, part, given, measured) for part, value in known):
+    if all(_has_rows(value, part, name in ROWS, measured) for part, value in known):
         return [*chain(*values)] if isinstance(values[0], list) else np.concatenate(values)
     if all(_equal(value, values[0]) for value in values):
         return values[0]
+    if name.endswith(LOW):
+        return min(values)
     if all(isinstance(value, float) for value in values):
         return float(np.average(values, weights=[len(part) for part, _ in known]))
     if all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
-        return {key: _merged([(part, value[key]) for part, value in known], False, True) for key in values[0]}
+        return {key: _merged(key, [(part, value[key]) for part, value in known], True) for key in values[0]}
     return {str(_first(part)): value for part, value in known}
 
 

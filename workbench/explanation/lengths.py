@@ -1,4 +1,4 @@
-"""Texts differ in length: methods that count groups take those of one length at a time, and answers are merged."""
+"""Texts differ in length, images in superpixels: methods that count groups take rows of as many at a time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ FEW = 10  # fewer samples a group than this are flagged
 
 def by_length(method: Callable[[Score, Space], tuple[torch.Tensor, dict]], score: Score,
               inputs: Space) -> tuple[torch.Tensor, dict]:  # fmt: skip
-    """Run a method once for all rows, or for texts once a number of words; return values and merged facts.
+    """Run a method once for all rows, or where rows have groups of their own once a number of groups.
 
-    How many samples a text had follows from its length and from what was asked, and is no fact of the call.
+    Draws depend on the number of groups, so that no row's may depend on another's. How many samples a text had
+    follows from its length and from what was asked, and is no fact of the call.
     """
-    if not inputs.tokens:
+    if not inputs.tokens and len(inputs.groups) == 1:
         return method(score, inputs)
     values = torch.zeros(inputs.x.shape, device=inputs.x.device)
     found = []

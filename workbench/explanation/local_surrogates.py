@@ -53,26 +53,25 @@ def lime(score: Score, inputs: Space, *, n_samples: int = 1000, n_segments: int 
         values, facts = _of_drawn_columns(score, inputs, n_samples, width, seed, shared_draws)
     else:
         width = kernel_width or WIDTH
+        segmented, how = inputs.segmented(n_segments)
         values, facts = by_length(
-            lambda s, i: _of_hidden_groups(s, i, n_samples, n_segments, width, seed, shared_draws),
-            score,
-            inputs,
+            lambda s, i: _of_hidden_groups(s, i, n_samples, width, seed, shared_draws), score, segmented
         )
+        facts = {**facts, "segments": how}
     return values, {**facts, "kernel_width": width}
 
 
-def _of_hidden_groups(score: Score, inputs: Space, n_samples: int, n_segments: int, width: float, seed: int,
+def _of_hidden_groups(score: Score, inputs: Space, n_samples: int, width: float, seed: int,
                       shared_draws: bool) -> tuple[torch.Tensor, dict]:  # fmt: skip
-    groups, how = inputs.superpixels(n_segments)
-    d = int(groups.max()) + 1
+    d = inputs.n_groups
     if d == 0:
-        return torch.zeros(inputs.x.shape, device=inputs.x.device), {"segments": how}
+        return torch.zeros(inputs.x.shape, device=inputs.x.device), {}
     _check(score, n_samples, d)
     draw = removals if inputs.tokens else halves
     drawn = [draw(d, n_samples, *key) for key in keys(inputs, seed, shared_draws)]
     kept = torch.stack(drawn).to(inputs.x.device)
-    found = _fitted(kept, worth(score, inputs, kept, groups), width, cosine)
-    return inputs.spread(found.weights.float(), groups), {**_facts(found), "segments": how}
+    found = _fitted(kept, worth(score, inputs, kept), width, cosine)
+    return inputs.spread(found.weights.float()), _facts(found)
 
 
 def _check(score: Score, n_samples: int, d: int) -> None:

@@ -240,6 +240,12 @@ class Space:
             :, None
         ], f"SLIC, about {n_segments} segments"
 
+    def segmented(self, n_segments: int) -> tuple[Space, str]:
+        """Return the same inputs with groups fit for LIME, and in words how they were made."""
+        space = copy.copy(self)
+        space._groups, how = self.superpixels(n_segments)
+        return space, how
+
     def kept_to_hidden(
         self, kept: torch.Tensor, rows: torch.Tensor, groups: torch.Tensor | None = None
     ) -> torch.Tensor:

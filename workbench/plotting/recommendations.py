@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from .canvas import CYCLE, INK, PALE, canvas, shortened
 
@@ -43,6 +44,7 @@ def draw(table: Any, best: str | None, unit: str) -> Figure:
         _beside(ax, at, table)
         ax.set(yticks=at, yticklabels=[shortened(name, 28) for name in table.index], ylim=(-0.7, len(table) - 0.3),
                xlabel=f"gain over the best nonsense, 95 % ({unit}; mean of deletion and insertion)")  # fmt: skip
+        ax.xaxis.set_major_locator(MaxNLocator(6))
         ax.set_title(_title(table, best), pad=16)
         fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
     return fig
