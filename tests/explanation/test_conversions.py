@@ -120,6 +120,8 @@ def test_what_does_not_sum_is_refused_or_handed_over_without_a_base(rows, drawin
     missed = replace(rows, delta=rows.delta + 7, flags={"gap": "."})
     with pytest.raises(BadInput, match="miss the output by up to 7"):
         missed.to_shap()
+    with pytest.raises(BadInput, match=r"not finite.*Look at e\.flags"):
+        replace(rows, values=rows.values * np.nan).to_shap()
     for e in (unpromised, missed):
         given = e.to_shap(partial=True)
         assert given.base_values is None

@@ -7,11 +7,12 @@ import numpy as np
 from .listing import name_of
 from .result import Explanation
 
+OPEN, CLOSE = "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}"
 HALF = 0.5  # of all that was attributed, in absolute values
 
 
 def told(e: Explanation) -> str:
-    """Return what was found in one sentence: the largest value, where it is, and how much is spread."""
+    """Return what was found in one sentence: the largest value, where it is, and for maps on how little of them half of all lies."""
     flat = e.values.reshape(len(e.values), -1)
     if not flat.size or not np.isfinite(flat).any():
         return f"{_what(e)}, none of {flat.size} values is finite{_doubt(e)}."
@@ -20,7 +21,7 @@ def told(e: Explanation) -> str:
     row, place = np.unravel_index(np.nanargmax(np.where(np.isfinite(flat), np.abs(flat), np.nan)), flat.shape)
     number = _number(float(flat[row, place]), e.signed)
     found = f"the largest value is {number}, at {_place(e, int(place), int(row))}{_of_row(e, int(row))}"
-    return f"{_what(e)}, {found}{_spread(e, flat)}{_doubt(e)}."
+    return f"{_what(e)}, {found}{_spread(e)}{_doubt(e)}."
 
 
 def _what(e: Explanation) -> str:
@@ -38,11 +39,7 @@ def _number(value: float, signed: bool) -> str:
 def _place(e: Explanation, place: int, row: int) -> str:
     if e.scope == "local":
         name = name_of(e, place, row)
-        return (
-            f"the word \N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}"
-            if e.tokens
-            else name
-        )
+        return f"the word {OPEN}{name}{CLOSE}" if e.tokens else name
     names = e.settings.get("feature_names") or e.feature_names
     name = names[place] if place < len(names) == e.values.shape[-1] else name_of(e, place, row)
     of_classes = len(e.values) > 1 and len(e.class_names) == len(e.values)
@@ -58,7 +55,7 @@ def _of_row(e: Explanation, row: int) -> str:
     return f" of input {row} ({asked})" if len(e) > 1 else f" ({asked})"
 
 
-def _spread(e: Explanation, flat: np.ndarray) -> str:
+def _spread(e: Explanation) -> str:
     """Return on how little of the input half of the attribution lies: what the eye takes from a map."""
     if e.scope == "global" or e.map is None:
         return ""

@@ -89,11 +89,8 @@ RULE = {
     **dict.fromkeys(("scores", "one output", "repaired", "over budget", "out of memory"), "note"),
 }
 WORDS = ("sound", "caution", "broken")
-MARKS = {
-    "sound": "[ok]",
-    "caution": "[!]",
-    "broken": "[x]",
-}  # ASCII: they survive any font, and print in grey
+# ASCII, and different in shape: they survive any font and any printer.
+MARKS = {"sound": "[ok]", "caution": "[!]", "broken": "[x]"}
 NOISY, DROWNED = 0.5, 1.0  # sampling error over the typical size of a value
 FIT = 0.5  # weighted R²
 GAP, UNKNOWN = 0.05, 0.1

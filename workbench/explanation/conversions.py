@@ -87,7 +87,11 @@ def _refuse_what_does_not_sum(e: Explanation) -> None:
         raise BadInput(f"The values of {e.method} do not promise to sum to the output",
                        "a complete method: shap's waterfall starts at a base value and ends at the output",
                        "Choose one whose delta is not None, or take the values alone: to_shap(partial=True)")  # fmt: skip
-    if "gap" in e.flags or not np.isfinite(e.values).all():
+    if not np.isfinite(e.values).all():
+        raise BadInput(
+            "Some values are not finite", "finite values, as a waterfall adds them up", "Look at e.flags"
+        )
+    if "gap" in e.flags:
         raise BadInput(f"The values miss the output by up to {np.nanmax(np.abs(e.delta)):.3g}",
                        "values that sum to it within 5 %, as a waterfall draws them",
                        "Raise the method's steps or samples, or take the values alone: to_shap(partial=True)")  # fmt: skip

@@ -266,7 +266,9 @@ class Explanation:
         return to_shap(self, partial)
 
     def to_captum(self) -> Any:
-        """Return the values as captum returns them: a tensor of the inputs' shape, channels first.
+        """Return the values as captum returns them: a tensor, of images with the channels first.
+
+        It has the shape of ``values``: of a table one number an original column, of a text one a token.
 
         What ``captum.attr.visualization`` draws is ``(row, column, channel)`` of numpy: permute one row,
         ``visualize_image_attr(e.to_captum()[0].permute(1, 2, 0).numpy(), ...)``.
