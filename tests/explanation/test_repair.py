@@ -10,7 +10,6 @@ from torch.nn import functional as F
 
 import workbench as wb
 from workbench.errors import NotExplainable
-from workbench.explanation.repair import Pooled
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4, 6)).astype(np.float32)
@@ -76,20 +75,64 @@ def test_deeplift_through_pooling_adds_up_for_any_baseline(order):
     assert "gap" not in e.flags
 
 
-def test_deeplift_through_pooling_is_captums_where_the_baseline_is_constant():
-    net = pooling("relu first")
-    e = wb.explain(net, IMAGES, "deeplift", target=0)
-    captum = DeepLift(net).attribute(torch.tensor(IMAGES), target=0).detach().numpy()
-    np.testing.assert_allclose(e.values, captum, atol=1e-6)
+@pytest.mark.parametrize(
+    "pool",
+    [
+        nn.MaxPool2d(2),
+        nn.MaxPool2d(3, 2, 1),
+        nn.MaxPool2d((2, 3), (1, 2)),
+        nn.MaxPool2d(2, dilation=2),
+        nn.MaxPool2d(3, 2, ceil_mode=True),
+    ],
+)
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.GELU])
+def test_shares_add_up_through_any_pooling_behind_any_activation(pool, activation):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), activation(), pool, nn.Flatten(), nn.LazyLinear(2)).eval()
+    net(torch.tensor(IMAGES))
+    baselines = RNG.normal(size=IMAGES.shape).astype(np.float32)
+    e = wb.explain(net, IMAGES, "deeplift", target=0, baselines=baselines)
+    np.testing.assert_allclose(e.delta, 0, atol=1e-5)
+
+
+def test_relevance_divides_at_a_shortcut():
+    """The output is a + relu(a) with a = 2x: twice the relevance of one way, and no more."""
+    net = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        net.weight.fill_(2.0)
+    shortcut = Function(lambda x: x + F.relu(x))
+    e = wb.explain(nn.Sequential(net, shortcut).eval(), np.ones((1, 1), np.float32), "lrp", output="raw")
+    np.testing.assert_allclose(e.values, [[4]])
+    assert e.settings["conserved"] == pytest.approx(1)
+
+
+def test_who_reads_what_was_overwritten_reads_the_new_numbers():
+    class Overwriting(nn.Module):
+        def forward(self, x):
+            y = x * 1
+            y.add_(1)
+            torch.relu_(y)
+            return y.sum(1, keepdim=True) * torch.ones(1, 2)
+
+    e = wb.explain(Overwriting(), X, "deeplift", target=0)
+    np.testing.assert_allclose(e.values, np.maximum(X + 1, 0) - 1, atol=1e-5)
+    assert "2 x a step that wrote in place" in e.flags["repaired"]
 
 
 @pytest.mark.parametrize(
-    "pool",
-    [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d((2, 3), (1, 2)), nn.MaxPool2d(2, dilation=2)],
+    ("function", "without"),
+    [
+        (lambda x: x.softmax(1), "softmax has no rule"),
+        (lambda x: x * x, "mul has no rule"),
+        (lambda x: (x[:, None] @ x[:, :, None])[:, 0].expand(-1, 2), "matmul has no rule"),
+        (lambda x: torch.where(x > 0, x, -x), "gt, where have no rule"),
+        (lambda x: x.detach() + x, "detach has no rule"),
+    ],
 )
-def test_pooling_that_is_taken_apart_gives_the_same_bits(pool):
-    x = torch.rand(3, 2, 9, 11)
-    assert torch.equal(Pooled(pool)(x), pool(x))
+@pytest.mark.parametrize("method", ["deeplift", "lrp"])
+def test_steps_without_a_rule_are_refused_by_name(function, without, method):
+    with pytest.raises(NotExplainable, match=rf"{without}.*These can: .*integrated_gradients"):
+        wb.explain(Function(function), X, method, target=0)
 
 
 def test_a_network_that_runs_around_a_layer_is_traced(unchanged):

@@ -1,22 +1,24 @@
-"""Methods that give layers a backward pass of their own: DeepLift, LRP, guided backpropagation. Captum computes them.
+"""Methods that give layers a backward pass of their own: DeepLift, LRP, guided backpropagation.
 
-They work on a repaired copy of the network (see :mod:`.repair`), which ends in the scalar that is explained.
+They work on a repaired copy of the network (see :mod:`.repair`), in which :mod:`.ruling` puts the rules of
+:mod:`.multipliers` in the place of layers. Captum and shap are the referees, where they are right: captum's
+hooks lose the sum at every max-pooling with a baseline that is not constant, and its relevance at every sum.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch.nn import functional as F
 
 from ..errors import BadInput
 from .gradients import needed_background
 from .layers import upsampled
+from .multipliers import NoRule, Rule, alike, deconvolved, guided, proportioned, rescaled
 from .registry import ABSENCE, look_up, method, refusal
 from .repair import repaired
+from .ruling import under
 from .score import Score
 from .space import Space
 
@@ -24,28 +26,114 @@ LINEAR = ("logit", "centred_logit", "runner_up", "raw")  # outputs that add up s
 HOLDS = {"gradient", "rules", "numbers"}
 
 
-class Explained(nn.Module):
-    """A network that ends in the explained scalar, as captum's hooks need one: ``(x, rows) -> (n,)``."""
+class Walk:
+    """A repaired copy of a network under rules, walked back from the explained output.
 
-    def __init__(self, score: Score) -> None:
-        super().__init__()
-        self.model = score.model
-        self._score = score
+    Parameters
+    ----------
+    name
+        Of the method, for what is refused.
+    score, inputs
+        As the method got them.
+    rule
+        Of activations.
+    **options
+        Of :func:`~workbench.explanation.ruling.under`.
+    """
 
-    def forward(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Return the scalar of a batch."""
-        return self._score(x, rows)
+    def __init__(self, name: str, score: Score, inputs: Space, rule: Rule, **options: float) -> None:
+        self.name, self.artifact = name, score.artifact
+        self.score = repaired(score, inputs, look_up(name))
+        try:
+            self.units = under(
+                self.score.model, 1 if score.parts is None else len(score.parts.shapes), rule, **options
+            )
+        except NoRule as problem:
+            raise self.refused(str(problem)) from problem
+        self.reference = torch.empty(0)
+
+    def refused(self, why: str) -> Exception:
+        """Return the error that says why the method cannot, and which can."""
+        return refusal(look_up(self.name), [why], self.artifact, None, lacks="rules")
+
+    @torch.no_grad()
+    def note(self, x0: torch.Tensor, rows: torch.Tensor) -> None:
+        """Run the reference, and keep what every unit makes of it."""
+        for unit in self.units:
+            unit.noting = True
+        self.reference = self.score.scores(x0, rows)
+        for unit in self.units:
+            unit.noting = False
+
+    def multipliers(self, x: torch.Tensor, rows: torch.Tensor, head: Any) -> torch.Tensor:
+        """Return what the rules put in the place of the gradient.
+
+        ``head`` says how much a unit of each score counts: ``(scores, rows) -> (m, class)``.
+        """
+        x = x.detach().requires_grad_()
+        try:
+            with torch.enable_grad():
+                z = self.score.scores(x, rows)
+                return torch.autograd.grad((z * head(z.detach(), rows)).sum(), x)[0]
+        except NoRule as problem:
+            raise self.refused(str(problem)) from problem
+
+
+def _slopes(score: Score) -> Any:
+    """Return how much a unit of each score counts: the output's own gradient."""
+
+    def head(z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            z = z.requires_grad_()
+            return torch.autograd.grad(score.explained(z, score.target[rows], score.rival[rows]).sum(), z)[0]
+
+    return head
+
+
+def _slopes_to_reference(walk: Walk) -> Any:
+    """Return how much a unit of each score counts under the rescale rule, also for (log-)probabilities."""
+    own = _slopes(walk.score)
+
+    def head(z: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        if walk.score.output in LINEAR:
+            return own(z, rows)
+        return _of_softmax(z, alike(walk.reference, z), walk.score.target[rows], walk.score.output)
+
+    return head
+
+
+def _of_softmax(z: torch.Tensor, z0: torch.Tensor, target: torch.Tensor, output: str) -> torch.Tensor:
+    """Return the rescale rule of ``z_t - log(sum(exp(z)))``, step by step, and of its exponential."""
+    z, z0 = z.double(), z0.double()
+    top = torch.maximum(z.amax(1, keepdim=True), z0.amax(1, keepdim=True))
+    e, e0 = (z - top).exp(), (z0 - top).exp()
+    of_exp = _ratio(e - e0, z - z0, e)
+    of_log = _ratio(e.sum(1).log() - e0.sum(1).log(), e.sum(1) - e0.sum(1), 1 / e.sum(1))
+    weights = F.one_hot(target, z.shape[1]) - of_log[:, None] * of_exp
+    if output == "probability":
+        p, p0 = (F.log_softmax(s, 1).gather(1, target[:, None]) for s in (z, z0))
+        weights = weights * _ratio(p.exp() - p0.exp(), p - p0, p.exp())
+    return weights.float()
+
+
+def _ratio(rise: torch.Tensor, step: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+    return torch.where(step.abs() < 1e-9, slope, rise / step)
 
 
 @method("deeplift", needs=HOLDS, ignores={"background", "feature_mask"}, signed=True, complete=True, cost="2 and their gradients",
         estimand="each feature's share of the output's difference to one baseline, by the rescale rule layer by layer",
         paper="Shrikumar, Greenside and Kundaje 2017",
-        misleads="A rule for layers, not for functions: two networks that compute the same may get other values; what has "
-                 "no rule (GELU, products) is taken by its gradient, which the gap shows.")  # fmt: skip
+        misleads="A rule for layers, not for functions: two networks that compute the same may get other values; at a "
+                 "max-pooling one place takes all.")  # fmt: skip
 def deeplift(score: Score, inputs: Space) -> torch.Tensor:
     """Return DeepLift contributions by the rescale rule against one baseline (Shrikumar et al. 2017)."""
-    lift = _lift(score, inputs, "deeplift")
-    return torch.cat([lift(inputs.x[rows], inputs.baselines[rows], rows) for rows in score.chunks(inputs.n)])
+    walk = Walk("deeplift", score, inputs, rescaled)
+    head, parts = _slopes_to_reference(walk), []
+    for rows in score.chunks(inputs.n):
+        x, baselines = inputs.x[rows], inputs.baselines[rows]
+        walk.note(baselines, rows)
+        parts.append(walk.multipliers(x, rows, head) * (x - baselines))
+    return torch.cat(parts)
 
 
 @method("deep_shap", needs=HOLDS, ignores={"baselines", "feature_mask"}, signed=True, complete=True,
@@ -57,30 +145,16 @@ def deeplift(score: Score, inputs: Space) -> torch.Tensor:
 def deep_shap(score: Score, inputs: Space) -> torch.Tensor:
     """Return the mean of DeepLift contributions over the background's rows (Lundberg and Lee 2017)."""
     background = needed_background(inputs, "deep_shap")
-    lift, k = _lift(score, inputs, "deep_shap"), len(background)
-    total = torch.zeros_like(inputs.x)
-    for pairs in score.chunks(inputs.n * k):
-        rows = pairs // k
-        total.index_add_(0, rows, lift(inputs.x[rows], background[pairs % k], rows))
-    return total / k
-
-
-def _lift(score: Score, inputs: Space, name: str) -> Callable[..., torch.Tensor]:
-    """Return DeepLift as a function of inputs, their baselines and their rows."""
-    from captum.attr import DeepLift
-
-    _linear(score, name)
-    captum = DeepLift(Explained(repaired(score, inputs, look_up(name), pools=True)))
-    captum.gradient_func = lambda forward, x: torch.autograd.grad(forward().sum(), x)
-
-    def lift(x: torch.Tensor, baselines: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        with warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("ignore")  # Captum says that it sets hooks.
-            return captum.attribute(
-                x.clone().requires_grad_(), baselines.clone(), additional_forward_args=(rows,)
-            ).detach()
-
-    return lift
+    walk, total = Walk("deep_shap", score, inputs, rescaled), torch.zeros_like(inputs.x)
+    head = _slopes_to_reference(walk)
+    for reference in background.split(score.batch_size):
+        k = len(reference)
+        walk.note(reference, torch.arange(k, device=reference.device) % inputs.n)
+        for rows in torch.arange(inputs.n, device=reference.device).split(max(1, score.batch_size // k)):
+            x = inputs.x[rows, None].expand(-1, *reference.shape)
+            slopes = walk.multipliers(x.flatten(0, 1), rows.repeat_interleave(k), head).view(x.shape)
+            total[rows] += (slopes * (x - reference)).sum(1)
+    return total / len(background)
 
 
 def _linear(score: Score, name: str) -> None:
@@ -92,35 +166,23 @@ def _linear(score: Score, name: str) -> None:
 @method("lrp", needs=HOLDS, ignores=ABSENCE, signed=True, cost="2 and their gradients",
         estimand="the relevance that the epsilon rule hands from the output back to each feature, layer by layer",
         paper="Bach, Binder, Montavon, Klauschen, Müller and Samek 2015",
-        misleads="Biases keep a part of the relevance (settings['conserved'] is the share that arrives), so that a number added to "
-                 "all logits changes it even on centred logits; with the epsilon rule "
-                 "and ReLUs it is close to input times gradient (Ancona et al. 2018).")  # fmt: skip
-def lrp(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
-    """Return layer-wise relevance by captum's epsilon rule (Bach et al. 2015).
+        misleads="Biases and epsilon keep a part of the relevance (settings['conserved'] is the share that arrives); "
+                 "with ReLUs and an epsilon of 0 it is input times gradient (Ancona et al. 2018).")  # fmt: skip
+def lrp(
+    score: Score, inputs: Space, *, epsilon: float = 0.0, gamma: float = 0.0
+) -> tuple[torch.Tensor, dict]:
+    """Return layer-wise relevance by the epsilon rule (Bach et al. 2015).
 
+    ``epsilon`` damps units with small sums, ``gamma`` favours what speaks for the output (Montavon et al. 2019);
+    both hold for every layer with weights.
     ``settings["conserved"]`` is the sum of relevance over the output, the median of the rows.
     """
-    from captum.attr import LRP
-
     _linear(score, "lrp")
-    whole = repaired(score, inputs, look_up("lrp"))
-    captum = LRP(Explained(whole))
-    captum.gradient_func = lambda forward, x, *args: torch.autograd.grad(
-        forward(*x, *_tuple(args[-1])).sum(), x
-    )
-    try:
-        values = _in_batches(captum, score, inputs)
-    except TypeError as problem:
-        if "no rule" not in str(problem):
-            raise
-        strange = str(problem).partition("'")[2].partition("'")[0]
-        raise refusal(
-            look_up("lrp"),
-            [f"captum has no rule for its layer {strange}"],
-            score.artifact,
-            None,
-            lacks="rules",
-        ) from problem
+    for name, value in (("epsilon", epsilon), ("gamma", gamma)):
+        if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+            raise BadInput(f"{name} is {value!r}", "a number, 0 or above", "Correct it, or leave it out")
+    walk = Walk("lrp", score, inputs, proportioned, epsilon=epsilon, gamma=gamma)
+    values = _back(walk, score, inputs) * inputs.x
     outputs = score.evaluate(inputs.x)
     kept = values.flatten(1).sum(1) / torch.where(outputs.abs() < 1e-9, torch.ones_like(outputs), outputs)
     return values, {"conserved": float(kept.median())}
@@ -133,9 +195,7 @@ def lrp(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
                  "(Adebayo et al. 2018; Nie, Zhang and Patel 2018).")  # fmt: skip
 def guided_backprop(score: Score, inputs: Space) -> torch.Tensor:
     """Return guided backpropagation (Springenberg et al. 2015)."""
-    from captum.attr import GuidedBackprop
-
-    return _by_relus(GuidedBackprop, score, inputs, "guided_backprop")
+    return _by_relus(guided, score, inputs, "guided_backprop")
 
 
 @method("deconvolution", needs=HOLDS, ignores=ABSENCE, signed=True, cost="1 and its gradient",
@@ -144,9 +204,7 @@ def guided_backprop(score: Score, inputs: Space) -> torch.Tensor:
         misleads="Nearly independent of class and weights where there is max-pooling (Nie, Zhang and Patel 2018).")  # fmt: skip
 def deconvolution(score: Score, inputs: Space) -> torch.Tensor:
     """Return the deconvolution map (Zeiler and Fergus 2014)."""
-    from captum.attr import Deconvolution
-
-    return _by_relus(Deconvolution, score, inputs, "deconvolution")
+    return _by_relus(deconvolved, score, inputs, "deconvolution")
 
 
 @method("guided_grad_cam", needs=HOLDS | {"convolution", "image"}, ignores=ABSENCE, signed=True, cost="2 and their gradients",
@@ -161,29 +219,17 @@ def guided_grad_cam(score: Score, inputs: Space, *, layer: str | None = None) ->
     return guided_backprop(score, inputs) * map_, facts
 
 
-def _by_relus(cls: Any, score: Score, inputs: Space, name: str) -> torch.Tensor:
-    whole = repaired(score, inputs, look_up(name))
-    if not any(isinstance(m, nn.ReLU) for m in whole.model.modules()):
-        raise refusal(look_up(name), ["it has no ReLU"], score.artifact, None, lacks="rules")
-    captum = cls(Explained(whole))
-    captum.gradient_func = lambda forward, x, _, args: torch.autograd.grad(
-        forward(*x, *_tuple(args)).sum(), x
-    )
-    return _in_batches(captum, score, inputs)
+def _by_relus(rule: Rule, score: Score, inputs: Space, name: str) -> torch.Tensor:
+    walk = Walk(name, score, inputs, rule)
+    if not walk.units:
+        raise walk.refused("it has no ReLU")
+    return _back(walk, score, inputs)
 
 
-def _tuple(args: Any) -> tuple:
-    return args if isinstance(args, tuple) else (args,)
-
-
-def _in_batches(captum: Any, score: Score, inputs: Space) -> torch.Tensor:
-    parts = []
-    for rows in score.chunks(inputs.n):
-        with warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("ignore")  # Captum says that it sets hooks.
-            x = inputs.x[rows].clone().requires_grad_()
-            parts.append(captum.attribute(x, additional_forward_args=(rows,)).detach())
-    return torch.cat(parts)
+def _back(walk: Walk, score: Score, inputs: Space) -> torch.Tensor:
+    """Return what comes back at the inputs, for rules without a reference."""
+    head = _slopes(score)
+    return torch.cat([walk.multipliers(inputs.x[rows], rows, head) for rows in score.chunks(inputs.n)])
 
 
 @method("conductance", needs={"gradient", "layers"}, ignores={"background", "feature_mask"}, signed=True, cost="n_steps and their gradients",

@@ -2,9 +2,8 @@
 
 DeepLift, LRP and guided backpropagation exchange the backward pass of modules: ``nn.ReLU``, ``nn.MaxPool2d``
 and the like. What a network does otherwise they miss in silence, with wrong values. So the network is traced,
-and on the copy functions become modules, a module that runs twice becomes two, nothing writes in place, and a
-ReLU moves in front of the max-pooling before it, which gives the same numbers, as both keep order. The copy's
-scores are held against the network's own; what cannot be repaired is refused.
+and on the copy functions become modules, a module that runs twice becomes two, and
+nothing writes in place. The copy's scores are held against the network's own; what cannot be repaired is refused.
 
 ===========================  ===========================================================
 found                        done
@@ -12,9 +11,6 @@ found                        done
 a function (``F.relu``)      a module in its place
 a layer that runs twice      a layer for each time
 a layer that writes in place a layer that does not
-max-pooling before a ReLU    the ReLU first, which gives the same numbers
-max-pooling (for DeepLift)   ``max(a, b) = a + relu(b - a)``: captum's rule for pooling loses most of the
-                             sum where the baseline is not constant; both agree where it is
 a network that is random     refused: two forwards in evaluation mode differ
 control flow by the data     refused: it cannot be traced
 ===========================  ===========================================================
@@ -30,8 +26,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.nn import functional as F
-from torch.nn.modules.utils import _pair
 
+from .multipliers import Pointwise
 from .registry import Method, refusal
 from .score import Score
 from .space import Space
@@ -47,14 +43,30 @@ MODULES: dict[Any, Callable[..., nn.Module]] = {
     F.elu: lambda alpha=1.0, inplace=False: nn.ELU(alpha),
     F.softplus: nn.Softplus,
     **dict.fromkeys((F.max_pool2d, torch.max_pool2d), nn.MaxPool2d),
-    F.max_pool1d: nn.MaxPool1d,
-}
-STATELESS = (nn.ReLU, nn.Sigmoid, nn.Tanh, nn.LeakyReLU, nn.ELU, nn.Softplus, nn.Softmax, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)  # fmt: skip
+    **dict.fromkeys((F.max_pool1d, torch.max_pool1d), nn.MaxPool1d),
+    F.max_pool3d: nn.MaxPool3d,
+    F.gelu: lambda approximate="none": nn.GELU(approximate),
+    F.relu6: lambda inplace=False: nn.ReLU6(),
+    F.silu: lambda inplace=False: nn.SiLU(),
+    F.mish: lambda inplace=False: nn.Mish(),
+    F.selu: lambda inplace=False: nn.SELU(),
+    F.hardswish: lambda inplace=False: nn.Hardswish(),
+    F.hardsigmoid: lambda inplace=False: nn.Hardsigmoid(),
+    **dict.fromkeys((torch.clamp, "clamp"), lambda min=None, max=None: _clamp(min, max)),
+    **dict.fromkeys((torch.clamp_min, "clamp_min"), lambda min: _clamp(min, None)),
+}  # fmt: skip
+
+
+def _clamp(least: Any, most: Any) -> nn.Module:
+    """Return a clamp as a layer: a ReLU, if it is one."""
+    return nn.ReLU() if (least, most) == (0, None) else Pointwise(torch.clamp, min=least, max=most)
+
+
+STATELESS = (nn.ReLU, nn.Sigmoid, nn.Tanh, nn.LeakyReLU, nn.ELU, nn.Softplus, nn.Softmax, nn.GELU, nn.SiLU, nn.Mish, nn.ReLU6, nn.SELU, nn.Hardswish, nn.Hardsigmoid, Pointwise, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)  # fmt: skip
 PASSING = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
-POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 
 
-def repaired(score: Score, inputs: Space, entry: Method, pools: bool = False) -> Score:
+def repaired(score: Score, inputs: Space, entry: Method) -> Score:
     """Return a score of a copy of the network whose layers can be given rules; what was mended stands in its flags.
 
     Parameters
@@ -63,8 +75,6 @@ def repaired(score: Score, inputs: Space, entry: Method, pools: bool = False) ->
         The score that is explained, and the inputs (with their baselines) on which the copy must be equal.
     entry
         The method, for the words of a refusal.
-    pools
-        Whether max-pooling is taken apart into ReLUs.
 
     Raises
     ------
@@ -82,8 +92,6 @@ def repaired(score: Score, inputs: Space, entry: Method, pools: bool = False) ->
     if any(isinstance(m, nn.MultiheadAttention) for m in score.model.modules()):
         raise _refused(entry, score, "attention has no rule")
     mended, done = _mended(score, entry)
-    if pools:
-        _taken_apart(mended)
     found = copy.copy(score)
     found.model = mended
     gap = float((_scores(found, tried, rows) - own).abs().max())
@@ -116,11 +124,10 @@ def _mended(score: Score, entry: Method) -> tuple[fx.GraphModule, Counter]:
             entry, score, f"its forward cannot be traced ({str(problem).splitlines()[0][:120]})"
         ) from problem
     done: Counter = Counter()
+    _out_of_place(traced, done)
     _as_functions(traced)
     _as_modules(traced, done)
     _one_each(traced, done)
-    _out_of_place(traced, done)
-    _relu_first(traced, done)
     traced.delete_all_unused_submodules()
     traced.graph.lint()
     traced.recompile()
@@ -181,72 +188,33 @@ def _one_each(traced: fx.GraphModule, done: Counter) -> None:
 
 
 def _out_of_place(traced: fx.GraphModule, done: Counter) -> None:
-    for module in traced.modules():
-        if getattr(module, "inplace", False) is True:
-            module.inplace = False  # type: ignore[assignment]
+    """Let every step leave its input as it is; who read an overwritten input later reads the step's output."""
+    order = {node: place for place, node in enumerate(traced.graph.nodes)}
+    for node, place in order.items():
+        plain = _plain(node)
+        layer = traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if plain is not None:
+            node.target = plain
+            done["a step that wrote in place"] += 1
+        elif getattr(layer, "inplace", False) is True:
+            layer.inplace = False  # type: ignore[assignment,union-attr]
             done["a layer that wrote in place"] += 1
-
-
-def _relu_first(traced: fx.GraphModule, done: Counter) -> None:
-    for node in traced.graph.nodes:
-        before = node.args[0] if node.args and isinstance(node.args[0], fx.Node) else None
-        if (
-            before is None
-            or not _is(traced, node, nn.ReLU)
-            or not _is(traced, before, POOLS)
-            or len(before.users) > 1
-        ):
+        elif node.kwargs.get("inplace"):
+            node.update_kwarg("inplace", False)
+        else:
             continue
-        node.target, before.target = before.target, node.target
-        done["a ReLU put before its max-pooling"] += 1
+        node.args[0].replace_all_uses_with(node, delete_user_cb=lambda user, at=place: order[user] > at)  # type: ignore[union-attr,misc]
 
 
-def _taken_apart(traced: fx.GraphModule) -> None:
-    """Exchange max-pooling by ReLUs, where its border cannot decide: without padding, or behind a ReLU."""
-    for node in traced.graph.nodes:
-        if not _is(traced, node, nn.MaxPool2d):
-            continue
-        pool = traced.get_submodule(node.target)
-        behind = isinstance(node.args[0], fx.Node) and _is(traced, node.args[0], nn.ReLU)
-        if not pool.ceil_mode and (behind or not any(_pair(pool.padding))):
-            parent, _, name = node.target.rpartition(".")
-            setattr(traced.get_submodule(parent), name, Pooled(pool))  # type: ignore[arg-type]
-    traced.recompile()
-
-
-class Pooled(nn.Module):
-    """Max-pooling as a chain of ``a + relu(b - a)``: the same numbers, and a gradient that DeepLift has a rule for.
-
-    Parameters
-    ----------
-    pool
-        An ``nn.MaxPool2d``; where it pads, what comes in is not negative.
-    """
-
-    def __init__(self, pool: nn.MaxPool2d) -> None:
-        super().__init__()
-        (self.rows, self.columns), self.stride, self.padding, self.dilation = (
-            _pair(value) for value in (pool.kernel_size, pool.stride, pool.padding, pool.dilation)
-        )
-        self.relus = nn.ModuleList(nn.ReLU() for _ in range(self.rows * self.columns - 1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the largest number of each window."""
-        down, across = self.padding
-        x = F.pad(x, (across, across, down, down))
-        first, *others = self._places(x)
-        for relu, other in zip(self.relus, others, strict=True):
-            chained = first + relu(other - first)
-            first = chained + (torch.maximum(first, other) - chained).detach()  # rounds like max-pooling
-        return first
-
-    def _places(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Return for each place in the window what stands there, in all windows."""
-        (s, t), (d, e) = self.stride, self.dilation
-        height = (x.shape[-2] - d * (self.rows - 1) - 1) // s + 1
-        width = (x.shape[-1] - e * (self.columns - 1) - 1) // t + 1
-        return [x[..., d * i : d * i + s * (height - 1) + 1 : s, e * j : e * j + t * (width - 1) + 1 : t]
-                for i in range(self.rows) for j in range(self.columns)]  # fmt: skip
+def _plain(node: fx.Node) -> Any:
+    """Return the function or method that does the same and not in place, such as "add" for "add_"; None if it is plain."""
+    name = str(getattr(node.target, "__name__", node.target))
+    plain = name.removesuffix("_")
+    if node.op not in ("call_function", "call_method") or plain == name or name.endswith("__"):
+        return None
+    homes = (torch, F) if node.op == "call_function" else (torch.Tensor,)
+    found = next((getattr(home, plain) for home in homes if hasattr(home, plain)), None)
+    return plain if found is not None and node.op == "call_method" else found
 
 
 def _is(traced: fx.GraphModule, node: fx.Node, kinds: Any) -> bool:
