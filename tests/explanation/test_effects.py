@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nets import Function
 from sklearn.inspection import partial_dependence as theirs
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -245,6 +246,14 @@ SIZES = {"partial_dependence": {"n_points": 4}, "ale": {"n_bins": 4}}
 
 
 # refusals
+
+
+def test_one_output_is_a_probability_of_two_classes(clouds):
+    net = Function(lambda x: x[:, :1] * 2).eval()
+    e = wb.explain(net, clouds.test, "partial_dependence", data=clouds, output="probability")
+    assert len(e.values) == 2
+    np.testing.assert_allclose(e.values.sum(0), 1, rtol=1e-5)
+    assert np.ptp(e.values[1]) > 0.5
 
 
 def test_what_has_no_columns_is_refused_in_words(lenet, digits, reader, reviews):

@@ -14,7 +14,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable
 from workbench.explanation import glass
-from workbench.explanation.score import OUTPUTS
+from workbench.explanation.outputs import OUTPUTS
 
 # coefficients
 

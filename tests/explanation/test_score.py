@@ -12,7 +12,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 import workbench as wb
 from workbench.errors import BadInput, UnknownName
-from workbench.explanation.score import OUTPUTS, batch_rows, class_scores
+from workbench.explanation.outputs import OUTPUTS
+from workbench.explanation.score import batch_rows, class_scores
 
 Z = np.array([[-2.0, -1.0, -3.0], [0.0, 3.0, 3.5], [-1.0, -1.0, 5.0], [9.0, 0.0, 0.0]], dtype=np.float32)
 IDENTITY = linear(np.eye(3))

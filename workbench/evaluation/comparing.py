@@ -14,9 +14,9 @@ from ..compression.controls import is_sham_of
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..explanation.door import explain
+from ..explanation.outputs import OUTPUTS
 from ..explanation.registry import attributing, look_up, require
 from ..explanation.result import Explanation
-from ..explanation.score import OUTPUTS
 from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint

@@ -12,9 +12,10 @@ import torch
 
 from ..data.records import Data
 from ..errors import BadInput, unknown
+from ..explanation.estimators import reads_raw
 from ..explanation.registry import attributing
 from ..explanation.result import Explanation
-from ..explanation.score import Score, reads_raw
+from ..explanation.score import Score
 from ..explanation.space import Space
 from ..state import seeded, untouched
 from ..zoo.holder import unwrap

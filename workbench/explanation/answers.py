@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..errors import BadInput
-from .score import OUTPUTS, Score
+from .outputs import OUTPUTS
+from .score import Score
 from .space import Space
 
 
@@ -16,13 +17,13 @@ def aimed(score: Score, inputs: Space) -> int:
     """Return how many classes there are, if the model's outputs go with the one that is explained."""
     score.aim(inputs.x[:1])
     with torch.no_grad():
-        return score.scores(inputs.x[:1]).shape[1]
+        return score.columns(score.scores(inputs.x[:1])).shape[1]
 
 
 @torch.no_grad()
 def every_class(score: Score, x: torch.Tensor) -> torch.Tensor:
     """Return the explained scalar of a batch for each class, ``(m, class)``."""
-    z = score.scores(x)
+    z = score.columns(score.scores(x))
     return torch.stack([_of_class(score, z, c) for c in range(z.shape[1])], 1)
 
 

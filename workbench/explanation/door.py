@@ -9,7 +9,8 @@ import torch
 
 from ..data.records import Data
 from ..zoo.holder import unwrap
-from .calls import Explainer
+from .arguments import DEFAULTS
+from .preparation import Explainer
 from .registry import look_up
 
 
@@ -117,32 +118,17 @@ def explain(
 
 
 def explainer(
-    model: Any,
-    method: str = "integrated_gradients",
-    *,
-    output: str = "logit",
-    baselines: Any = None,
-    background: Any = None,
-    layer: str | None = None,
-    feature_mask: Any = None,
-    data: Data | None = None,
-    forward_kwargs: dict | None = None,
-    noise: dict | None = None,
-    budget: str | int | None = None,
-    shared_draws: bool | None = None,
-    seed: int = 0,
-    batch_size: int | None = None,
-    compute: str | None = None,
-    **options: Any,
+    model: Any, method: str = "integrated_gradients", *, data: Data | None = None, **settings: Any
 ) -> Explainer:
     """Prepare a method for a model once; call what comes back with inputs, and a target where it is not the prediction.
 
     Parameters
     ----------
-    model, method, output, baselines, background, layer, feature_mask, data, forward_kwargs, noise, budget
+    model, method, data
         As in :func:`explain`.
-    shared_draws, seed, batch_size, compute, **options
-        As in :func:`explain`.
+    **settings
+        All other arguments of :func:`explain` but the target, such as ``output`` and ``baselines``, and the
+        method's options.
 
     Returns
     -------
@@ -165,10 +151,8 @@ def explainer(
     Explanation(saliency of the logit, values 2x1x28x28, [ok] sound)
     """
     entry = look_up(method)
-    common = {"output": output, "baselines": baselines, "background": background, "layer": layer,
-              "feature_mask": feature_mask, "forward_kwargs": forward_kwargs, "noise": noise, "budget": budget,
-              "shared_draws": shared_draws, "seed": seed, "batch_size": batch_size, "compute": compute}  # fmt: skip
-    return Explainer(unwrap(model), entry, entry.checked(options), common, data)
+    common = {name: settings.pop(name, default) for name, default in DEFAULTS.items()}
+    return Explainer(unwrap(model), entry, entry.checked(settings), common, data)
 
 
 def attribute(

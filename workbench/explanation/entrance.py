@@ -14,7 +14,7 @@ from ..data.parts import Parts
 from ..data.records import Data, Split
 from ..data.tokenizer import Tokenizer
 from ..errors import BadInput
-from .score import reads_raw
+from .estimators import reads_raw
 from .space import copied
 
 NUMBERS = Tokenizer(("[PAD]",), 0, kept=(0,))  # what is known of tokens without their tokenizer
@@ -59,7 +59,22 @@ class Given:
         """Return some of the rows of a whole, which keep their places in it."""
         named = {name: getattr(self, name) for name in ("x", "y", "row_ids", "clusters", "texts")}
         chosen: dict[str, Any] = {name: value[rows] for name, value in named.items() if value is not None}
-        return replace(self, **chosen, places=np.arange(len(self.x if self.x is not None else ()))[rows])
+        places = (
+            self.places if self.places is not None else np.arange(len(self.x if self.x is not None else ()))
+        )
+        return replace(self, **chosen, places=places[rows])
+
+    def rows_of(self, name: str, value: Any, rows: slice) -> Any:
+        """Return the rows of an argument of the call that has an entry for each of these; any other as it is."""
+        x: Any = self.x
+        axes = self.axes(name)
+        shape: tuple = np.shape(value) if axes else getattr(value, "shape", ())
+        return value[rows] if shape[:1] == (len(x),) and axes in (None, len(shape)) else value
+
+    def axes(self, name: str) -> int | None:
+        """Return how many axes an argument has that has an entry for each row; None for those of the forward."""
+        x: Any = self.x
+        return {"target": 1, "baselines": x.ndim, "feature_mask": x.ndim}.get(name)
 
     def reads(self, model: Any) -> Any:
         """Return the codec if the model reads raw rows."""

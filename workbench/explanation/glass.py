@@ -10,9 +10,11 @@ import numpy as np
 import torch
 
 from ..errors import BadInput
+from .estimators import SMALLEST, last_step
+from .outputs import OUTPUTS
 from .registry import ABSENCE, method
 from .rules import Question, is_so, paths, questions, spoken
-from .score import OUTPUTS, SMALLEST, Score, last_step
+from .score import Score
 from .space import Space
 
 

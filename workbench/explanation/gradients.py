@@ -19,7 +19,7 @@ from .score import Score
 from .space import Space
 
 
-@method("saliency", ignores=ABSENCE, needs={"gradient"}, signed=False, cost="1 and its gradient",
+@method("saliency", graph=True, ignores=ABSENCE, needs={"gradient"}, signed=False, cost="1 and its gradient",
         estimand="how fast the output changes with each feature, here, in either direction",
         paper="Simonyan, Vedaldi and Zisserman 2014",
         misleads="Where the output is flat the gradient is zero although the feature matters (saturation); it is noisy.")  # fmt: skip
@@ -28,7 +28,7 @@ def saliency(score: Score, inputs: Space, *, abs: bool = True) -> torch.Tensor:
     return _by_gradient(score, inputs, abs)
 
 
-@method("input_x_gradient", ignores=ABSENCE, needs={"gradient"}, signed=True, cost="1 and its gradient",
+@method("input_x_gradient", graph=True, ignores=ABSENCE, needs={"gradient"}, signed=True, cost="1 and its gradient",
         estimand="the first-order effect of setting each feature to zero",
         paper="Shrikumar, Greenside, Shcherbina and Kundaje 2016",
         misleads="Exact only for linear models; a feature whose value is zero gets zero, whatever it means.")  # fmt: skip
@@ -42,7 +42,7 @@ def _by_gradient(score: Score, inputs: Space, abs: bool) -> torch.Tensor:
     return values.abs() if abs else values
 
 
-@method("integrated_gradients", ignores={"feature_mask"}, needs={"gradient"}, signed=True, complete=True, cost="n_steps and their gradients",
+@method("integrated_gradients", graph=True, ignores={"feature_mask"}, needs={"gradient"}, signed=True, complete=True, cost="n_steps and their gradients",
         estimand="each feature's share of the output's difference to the baseline, along the straight path",
         paper="Sundararajan, Taly and Yan 2017",
         misleads="The path leaves the data; another baseline gives another answer; features equal to the baseline get zero.")  # fmt: skip
@@ -82,7 +82,7 @@ def _quadrature(n_steps: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.T
     return like.new_tensor(places(n_steps)), like.new_tensor(sizes(n_steps))
 
 
-@method("gradient_shap", needs={"gradient"}, ignores={"baselines", "feature_mask"}, signed=True, spends="n_samples",
+@method("gradient_shap", graph=True, needs={"gradient"}, ignores={"baselines", "feature_mask"}, signed=True, spends="n_samples",
         cost="n_samples and their gradients",
         estimand="integrated gradients, averaged over paths from the background's rows: expected gradients",
         paper="Erion, Janizek, Sturmfels, Lundberg and Lee 2021; Lundberg and Lee 2017",
@@ -131,7 +131,7 @@ def standard_error(mean: torch.Tensor, squares: torch.Tensor, n: int) -> float:
     return float(((squares - mean**2).clamp(min=0) / (n - 1)).sqrt().mean())
 
 
-@method("smooth_grad", ignores=ABSENCE, needs={"gradient"}, signed=True, cost="n_samples and their gradients", spends="n_samples",
+@method("smooth_grad", graph=True, ignores=ABSENCE, needs={"gradient"}, signed=True, cost="n_samples and their gradients", spends="n_samples",
         estimand="the mean gradient in a Gaussian neighbourhood of the input",
         paper="Smilkov, Thorat, Kim, Viégas and Wattenberg 2017",
         misleads="It averages over inputs that the model may never meet; the width of the noise decides what is seen.")  # fmt: skip

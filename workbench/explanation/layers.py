@@ -13,7 +13,7 @@ from .score import Score
 from .space import Space
 
 
-@method("grad_cam", ignores=ABSENCE, needs={"gradient", "convolution", "image"}, signed=False, cost="1 and its gradient",
+@method("grad_cam", graph=True, ignores=ABSENCE, needs={"gradient", "convolution", "image"}, signed=False, cost="1 and its gradient",
         estimand="where the channels of a layer that speak for the output are active, coarsely",
         paper="Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra 2017",
         misleads="Coarse: one value a cell of the layer, upsampled; rectified, it hides what speaks against.")  # fmt: skip

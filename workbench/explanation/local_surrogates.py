@@ -30,7 +30,7 @@ ESTIMAND_OF_DRAWN = ("what it adds to the output that a column is in the row's q
                      "to rows whose columns are drawn, each by itself, from the background; marginal")  # fmt: skip
 
 
-@method("lime", needs={"batch"}, signed=True, cost="n_samples", spends="n_samples",
+@method("lime", graph=True, needs={"batch"}, signed=True, cost="n_samples", spends="n_samples",
         estimand="each group's weight in a linear model fitted to the output where groups are hidden at random",
         paper="Ribeiro, Singh and Guestrin 2016",
         misleads="The fit may be poor (settings['fit'] is its R²); the segments and the kernel's width decide what is seen.")  # fmt: skip

@@ -10,7 +10,7 @@ from .score import Score
 from .space import Space
 
 
-@method("occlusion", ignores={"feature_mask"}, needs={"batch"}, signed=True, cost="a forward a window",
+@method("occlusion", graph=True, ignores={"feature_mask"}, needs={"batch"}, signed=True, cost="a forward a window",
         estimand="what the output loses when a window is replaced by the baseline, averaged over the windows",
         paper="Zeiler and Fergus 2014",
         misleads="A hidden window is an input of another kind; what two windows hold twice is missed; the size decides.")  # fmt: skip
@@ -31,7 +31,7 @@ def occlusion(score: Score, inputs: Space, *, window: int | tuple[int, ...] | No
     return values, {"window": list(window), "strides": list(strides)}
 
 
-@method("feature_ablation", needs={"batch"}, signed=True, cost="a forward a group",
+@method("feature_ablation", graph=True, needs={"batch"}, signed=True, cost="a forward a group",
         estimand="what the output loses when one group alone is replaced by the baseline or background",
         paper="Li, Monroe and Jurafsky 2016; captum's FeatureAblation",
         misleads="What two groups hold twice is missed, as the other one still tells; a hidden group is an unreal input.")  # fmt: skip

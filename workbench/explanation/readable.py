@@ -13,10 +13,11 @@ import numpy as np
 import torch
 
 from ..errors import BadInput, NotExplainable
+from .estimators import last_step
 from .glass import asks, reaching
 from .outputs import OUTPUTS
 from .registry import method
-from .score import Score, last_step
+from .score import Score
 from .space import Space
 
 LINEAR = ("logit", "centred_logit", "runner_up", "raw")  # outputs that are weighted sums of scores

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..zoo.holder import unwrap
+from .abilities import abilities
 from .aliases import in_our_words
-from .score import abilities
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +91,8 @@ class Method:
         The option that counts its samples, which a budget may set; None for a method that draws none.
     attributes
         Whether its values are what the features of an input count; not so for the nearest examples.
+    graph
+        Whether its values can be differentiated with respect to the model's parameters.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Method:
     ignores: frozenset[str] = frozenset()
     spends: str | None = None
     attributes: bool = True
+    graph: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
@@ -139,7 +142,8 @@ class Method:
 
 def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, paper: str, misleads: str = "not stated",
            cost: str = "not stated", complete: bool = False, scope: str = "local",
-           ignores: Iterable[str] = (), spends: str | None = None, attributes: bool = True) -> Callable:  # fmt: skip
+           ignores: Iterable[str] = (), spends: str | None = None, attributes: bool = True,
+           graph: bool = False) -> Callable:  # fmt: skip
     """Enter a function in the table of methods.
 
     The function is ``f(score, inputs, *, options...) -> values``: ``score`` is the scalar that is explained
@@ -171,6 +175,8 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
         The option that counts samples, such as "n_samples": what ``budget=`` sets.
     attributes
         False for a local method whose values are no attributions to the features of an input.
+    graph
+        Whether ``wb.attribute(create_graph=True)`` can differentiate its values: it leaves torch nowhere.
 
     Examples
     --------
@@ -199,6 +205,7 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
             frozenset(ignores),
             spends,
             attributes,
+            graph,
         )
         return function
 

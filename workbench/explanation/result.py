@@ -111,6 +111,10 @@ class Explanation:
             n: v for n, v in self.settings.items() if n in self.settings["measured"] and type(v) is np.ndarray
         }
         own |= {n: v[rows] for n, v in arrays.items() if v.ndim and len(v) == len(self)}
+        if beside := self.settings.get("forward_kwargs"):
+            own["forward_kwargs"] = {
+                n: v[rows] if np.ndim(v) and len(v) == len(self) else v for n, v in beside.items()
+            }
         chosen = np.arange(len(self))[rows]
         own |= {name: [value[i] for i in chosen] for name, value in lists.items() if len(value) == len(self)}
         return {**self.settings, **own}

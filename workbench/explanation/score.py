@@ -21,30 +21,17 @@ from ..data.parts import Parts
 from ..data.records import Split
 from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
-from ..int8.surrogate import has_twin, twin
+from ..int8.surrogate import twin
 from ..state import untouched
 from ..zoo.holder import unwrap
-from .heads import attends
+from .abilities import is_convolution
+from .estimators import reads_raw, scores_of
 from .outputs import OF_ONE_SCORE, OUTPUTS, found_scores, of_class, two_sided
 
 COMPUTES = ("channels_last", "bfloat16")
 SPACES = 1e-3  # a difference of scores that is said
-SMALLEST = 1e-6  # probabilities of estimators are clipped here before their logarithm is taken
 NUMBERS_A_TOKEN = 64  # what a token is for a model that has looked it up
 PIXELS_A_BATCH = 160_000  # about 200 digits, 1,000 table rows or 8 photographs: batches that stay in cache
-
-TREES = frozenset(  # whose trees shap reads
-    f"{name}{task}"
-    for name in (
-        "DecisionTree",
-        "ExtraTree",
-        "RandomForest",
-        "ExtraTrees",
-        "GradientBoosting",
-        "HistGradientBoosting",
-    )
-    for task in ("Classifier", "Regressor")
-)
 
 
 class Score:
@@ -100,7 +87,7 @@ class Score:
     def hold_against(self, texts: list[str], x: torch.Tensor) -> None:
         """Flag it where a model answers otherwise to the texts themselves than to their tokens between spaces."""
         with torch.no_grad():
-            away = np.abs(_estimate(self.model, texts) - self.scores(x).numpy(force=True)).max()
+            away = np.abs(scores_of(self.model, texts) - self.scores(x).numpy(force=True)).max()
         if away > SPACES:
             self.flags["spaces"] = (
                 f"To the texts with their own spaces the model's scores differ by up to {away:.3g}."
@@ -112,7 +99,8 @@ class Score:
         The model still sees which tokens are padding; only what it looks up is replaced.
         """
         score = copy.copy(self)
-        score.words, score._lookup = words, self._embedding(words[:1])
+        score._go_along(len(words))
+        score.words, score._lookup = words, score._embedding(words[:1])
 
         @torch.no_grad()
         def embed(x: torch.Tensor) -> torch.Tensor:
@@ -130,7 +118,9 @@ class Score:
         ]
         try:
             with torch.no_grad():
-                self.model(words, **self.forward_kwargs)
+                self._forward(
+                    words, self._keywords(torch.arange(len(words), device=words.device), len(words))
+                )
         finally:
             for hook in hooks:
                 hook.remove()
@@ -165,7 +155,11 @@ class Score:
 
     def explained(self, z: torch.Tensor, target: torch.Tensor, rival: torch.Tensor) -> torch.Tensor:
         """Return the scalar of raw scores ``(m, class)``, ``(m,)``."""
-        return OUTPUTS[self.output](two_sided(z) if self.sides else z, target, rival)
+        return OUTPUTS[self.output](self.columns(z), target, rival)
+
+    def columns(self, z: torch.Tensor) -> torch.Tensor:
+        """Return raw scores with a column for each class that can be explained: one logit stands for two classes."""
+        return two_sided(z) if self.sides else z
 
     @property
     def device(self) -> torch.device:
@@ -190,6 +184,11 @@ class Score:
             value = torch.tensor(value)
         return value.to(self.device) if isinstance(value, torch.Tensor) else value
 
+    def _go_along(self, n: int) -> None:
+        """Find the arguments of the forward that have an entry for each of ``n`` rows."""
+        self.by_row = {name: value for name, value in self.forward_kwargs.items()
+                       if isinstance(value, torch.Tensor) and value.ndim and len(value) == n}  # fmt: skip
+
     def aim(self, x: torch.Tensor, target: Any = None, absent: torch.Tensor | None = None) -> torch.Tensor:
         """Fix the classes that are explained, from one forward of the inputs; return the output ``(n,)``.
 
@@ -198,8 +197,7 @@ class Score:
         """
         self.batch_size = self.batch_size or batch_rows(x)
         n, at = len(x), torch.arange(len(x), device=x.device)
-        self.by_row = {name: value for name, value in self.forward_kwargs.items()
-                       if isinstance(value, torch.Tensor) and value.ndim and len(value) == n}  # fmt: skip
+        self._go_along(n)
         if absent is not None:
             x, at = torch.cat([x, absent]), torch.cat([at, torch.arange(len(absent), device=x.device) % n])
         with torch.no_grad():
@@ -228,7 +226,7 @@ class Score:
                 "The model has one output, taken as the logit of class 1 against class 0: each has half of it."
             )
             return two_sided(z)
-        if target is not None and np.any(np.asarray(target) != 0):
+        if target is not None and _targets(target, len(z), 2).any():
             raise BadInput("The model has one output, which is explained as it is, and a target was given", "no target, or 0",
                            "For the classes 0 and 1 of one logit choose output='runner_up' or 'probability'")  # fmt: skip
         self.output = "raw" if self.output == "logit" else self.output
@@ -260,7 +258,7 @@ class Score:
         else:
             raw = x.detach().cpu().numpy()
             raw = raw if self.codec is None else self.codec.decoded(raw)
-            answer = torch.tensor(_estimate(self.model, raw), dtype=torch.float32)
+            answer = torch.tensor(scores_of(self.model, raw), dtype=torch.float32)
         z, where = found_scores(answer, len(x))
         if where:
             self.flags["scores"] = f"The model returns more than scores: {where} were taken for them."
@@ -349,7 +347,7 @@ class Score:
         """Return a layer by name; by default the last convolution."""
         modules = {n: m for n, m in self.model.named_modules() if n}
         if name is None:
-            convolutions = [n for n, m in modules.items() if _is_convolution(m)]
+            convolutions = [n for n, m in modules.items() if is_convolution(m)]
             if not convolutions:
                 raise BadInput(
                     "The model has no convolution", f"a layer among {list(modules)}", "Name one with layer="
@@ -397,11 +395,6 @@ def _real(values: Any) -> torch.Tensor:
     return values.dequantize() if values.is_quantized else values
 
 
-def _is_convolution(module: nn.Module) -> bool:
-    """Tell by the name of the class, which float, int8 and surrogate layers have in common."""
-    return "Conv" in type(module).__name__ and not any(module.children())
-
-
 def _targets(target: Any, n: int, n_classes: int) -> torch.Tensor:
     classes = np.asarray(target.cpu() if isinstance(target, torch.Tensor) else target)
     if classes.dtype.kind not in "iu":
@@ -425,46 +418,6 @@ def _same(x: Any, words: torch.Tensor) -> bool:
     return isinstance(x, torch.Tensor) and x.shape == words.shape and bool((x == words).all())
 
 
-def _estimate(model: Any, x: Any) -> np.ndarray:
-    """Return scores of an estimator: decision function where there is one a class, else log-probabilities."""
-    if not hasattr(model, "predict"):
-        return np.asarray(model(*x) if isinstance(x, tuple) else model(x))
-    flat = x.reshape(len(x), -1) if isinstance(x, np.ndarray) else x
-    return _placed(model, _columns(model, flat))
-
-
-def _columns(model: Any, flat: Any) -> np.ndarray:
-    if hasattr(model, "decision_function"):
-        z = model.decision_function(flat)
-        return np.stack([-z / 2, z / 2], 1) if z.ndim == 1 else z
-    if hasattr(model, "predict_proba"):
-        return np.log(np.clip(model.predict_proba(flat), SMALLEST, 1))
-    return np.asarray(model.predict(flat))
-
-
-def _placed(model: Any, z: np.ndarray) -> np.ndarray:
-    """Return scores with column k for class k: an estimator may have seen other classes, or names."""
-    classes = getattr(model, "classes_", None)
-    if classes is None or z.ndim != 2 or np.array_equal(classes, np.arange(z.shape[1])):
-        return z
-    if np.asarray(classes).dtype.kind not in "iu" or len(classes) != z.shape[1] or min(classes) < 0:
-        raise BadInput(f"The estimator's classes are {list(classes)[:6]}", "class numbers from 0, as in data.train.y",
-                       "Fit it on class numbers, or wrap it in a function that returns scores in their order")  # fmt: skip
-    placed = np.repeat(z.min(1, keepdims=True) + np.log(SMALLEST), int(max(classes)) + 1, axis=1)
-    placed[:, classes] = z
-    return placed
-
-
-def reads_raw(model: Any, codec: Any) -> bool:
-    """Whether a model reads raw rows: any but a module where inputs are texts, a pipeline fitted on a data frame.
-
-    scikit-learn keeps the columns' names in ``feature_names_in_`` of whatever was fitted on a frame.
-    """
-    if codec is None or isinstance(model, nn.Module):
-        return False
-    return codec.kind == "text" or hasattr(model, "feature_names_in_")
-
-
 def class_scores(model: Any, rows: Any, codec: Any = None) -> np.ndarray:
     """Return any model's raw scores ``(n, class)`` of a split, or of an array with its codec; it comes back untouched.
 
@@ -473,7 +426,7 @@ def class_scores(model: Any, rows: Any, codec: Any = None) -> np.ndarray:
     x, codec = (rows.x, rows.codec) if isinstance(rows, Split) else (rows, codec)
     with untouched(unwrap(model)) as lent:
         if isinstance(rows, Split) and reads_raw(lent, codec):
-            return _estimate(lent, rows.raw)
+            return scores_of(lent, rows.raw)
         score = Score(lent, "logit", codec=codec if reads_raw(lent, codec) else None)
         all_of_them = torch.tensor(x, device=score.device)
         with torch.no_grad():
@@ -485,43 +438,3 @@ def batch_rows(x: torch.Tensor) -> int:
     """Return how many rows of this size a batch should have to stay in cache; a token is a vector inside."""
     size = x[0].numel() * (1 if x.is_floating_point() else NUMBERS_A_TOKEN)
     return max(8, min(1024, PIXELS_A_BATCH // max(1, size)))
-
-
-def abilities(model: Any) -> dict[str, str]:
-    """Return what a model cannot give, need -> reason in words; what is not listed it can."""
-    what = type(model).__name__ if hasattr(model, "predict") else "a callable"
-    lacks = {}
-    if isinstance(model, nn.Module):
-        what = "the model"
-        if is_int8(model):
-            lacks["trainable"] = "its int8 weights have no gradient"
-            lacks["rules"] = "its int8 layers, and those of their surrogate, have no rules"
-        if not has_gradient(model):
-            lacks["gradient"] = "its dynamic int8 layers have no gradient, and no surrogate"
-    else:
-        no = f"{what} has no layers"
-        lacks |= {"gradient": f"{what} has no gradient", "layers": no, "rules": no}
-        lacks["trainable"] = f"{what} has no weights with a gradient"
-    layers = list(model.modules()) if isinstance(model, nn.Module) else []
-    if not any(map(_is_convolution, layers)):
-        lacks["convolution"] = f"{what} has no convolution"
-    if not any(map(attends, layers)):
-        lacks["attention"] = f"{what} has no attention weights that can be read"
-    glass = last_step(model)
-    if not hasattr(glass, "coef_"):
-        lacks["coefficients"] = f"{what} has no coefficients"
-    if not hasattr(glass, "tree_"):
-        lacks["tree"] = f"{what} is no decision tree"
-    if type(glass).__name__ not in TREES:
-        lacks["trees"] = f"{what} is no decision tree, forest or boosted trees of scikit-learn"
-    return lacks
-
-
-def last_step(model: Any) -> Any:
-    """Return the estimator at the end of a pipeline, or the model itself."""
-    return model.steps[-1][1] if hasattr(model, "steps") else model
-
-
-def has_gradient(model: nn.Module) -> bool:
-    """Whether a module is float, or int8 with a surrogate."""
-    return not is_int8(model) or has_twin(model)

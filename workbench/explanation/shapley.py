@@ -18,7 +18,7 @@ EXACT = 12  # at most so many groups are enumerated
 IN_BLOCK = 2**22  # contributions of groups to orders that are held at a time
 
 
-@method("exact_shapley", needs={"batch"}, signed=True, complete=True, cost="2 to the number of groups",
+@method("exact_shapley", graph=True, needs={"batch"}, signed=True, complete=True, cost="2 to the number of groups",
         estimand=ESTIMAND, paper="Shapley 1953",
         misleads="An average over coalitions that may be no real inputs; correlated features share credit.")  # fmt: skip
 def exact_shapley(score: Score, inputs: Space) -> tuple[torch.Tensor, dict]:
@@ -50,7 +50,7 @@ def _shapley_value(i: int, kept: torch.Tensor, worth: torch.Tensor) -> torch.Ten
     return ((worth[:, others + 2**i] - worth[:, others]) * share[kept[others].sum(1)]).sum(1)
 
 
-@method("kernel_shap", needs={"batch"}, signed=True, complete=True, cost="n_samples", spends="n_samples",
+@method("kernel_shap", graph=True, needs={"batch"}, signed=True, complete=True, cost="n_samples", spends="n_samples",
         estimand=ESTIMAND + ", estimated by weighted regression", paper="Lundberg and Lee 2017; Covert and Lee 2021",
         misleads="The sampling error is in settings['error']; correlated features share credit; hidden groups are unreal inputs.")  # fmt: skip
 def kernel_shap(score: Score, inputs: Space, *, n_samples: int = 1000, seed: int = 0,
@@ -81,7 +81,7 @@ def _by_regression(score: Score, inputs: Space, n_samples: int, seed: int,
     return inputs.spread(values.float()), {"n_samples": kept.shape[1], "error": error.mean().item()}
 
 
-@method("shapley_sampling", needs={"batch"}, signed=True, complete=True, cost="n_samples x groups", spends="n_samples",
+@method("shapley_sampling", graph=True, needs={"batch"}, signed=True, complete=True, cost="n_samples x groups", spends="n_samples",
         estimand=ESTIMAND + ", estimated along random orders", paper="Castro et al. 2009; Strumbelj and Kononenko 2010",
         misleads="The sampling error is in settings['error']; correlated features share credit; hidden groups are unreal inputs.")  # fmt: skip
 def shapley_sampling(score: Score, inputs: Space, *, n_samples: int = 25, seed: int = 0,
@@ -96,7 +96,7 @@ def shapley_sampling(score: Score, inputs: Space, *, n_samples: int = 25, seed: 
     return by_length(lambda s, i: _in_order(s, i, n_samples, 1, seed, shared_draws), score, inputs)
 
 
-@method("permutation_shap", needs={"batch"}, signed=True, complete=True, cost="2 x n_samples x groups", spends="n_samples",
+@method("permutation_shap", graph=True, needs={"batch"}, signed=True, complete=True, cost="2 x n_samples x groups", spends="n_samples",
         estimand=ESTIMAND + ", estimated along random orders, each forwards and backwards",
         paper="Mitchell et al. 2022; shap's PermutationExplainer",
         misleads="The sampling error is in settings['error']; correlated features share credit; hidden groups are unreal inputs.")  # fmt: skip

@@ -18,12 +18,35 @@ SCHEMA = 1  # It changes when a reader of the published page would go wrong.
 def save(e: Explanation, path: str | Path) -> Path:
     """Write an explanation to one safetensors file."""
     tensors = {name: getattr(e, name) for name in ARRAYS if getattr(e, name) is not None}
-    settings = {k: v for k, v in e.settings.items() if not isinstance(v, np.ndarray)}
-    tensors |= {f"settings.{k}": v for k, v in e.settings.items() if isinstance(v, np.ndarray)}
+    settings, arrays = _parted(e.settings)
+    tensors |= {f"settings.{name}": array for name, array in arrays.items()}
     header = {name: value for name, value in vars(e).items() if name not in ARRAYS}
     header["codec"] = None if e.codec is None else e.codec.plain()
     header |= {"what": "explanation", "schema": SCHEMA, "settings": settings, "soundness": e.soundness}
     return files.write_tensors(path, tensors, header)
+
+
+def _parted(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return settings that JSON can hold, and the arrays among them; those of a dict as ``name.key``."""
+    plain, arrays = {}, {}
+    for name, value in settings.items():
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        elif isinstance(value, dict) and any(isinstance(part, np.ndarray) for part in value.values()):
+            plain[name], inner = _parted(value)
+            arrays |= {f"{name}.{key}": array for key, array in inner.items()}
+        else:
+            plain[name] = value
+    return plain, arrays
+
+
+def _put(settings: dict[str, Any], name: str, array: np.ndarray) -> None:
+    """Put an array back to where it was."""
+    outer, _, key = name.partition(".")
+    if key and isinstance(settings.get(outer), dict):
+        _put(settings[outer], key, array)
+    else:
+        settings[name] = array
 
 
 def load(path: str | Path) -> Explanation:
@@ -31,7 +54,9 @@ def load(path: str | Path) -> Explanation:
     tensors, header = files.read_tensors(path)
     _check(path, header)
     settings = header["settings"]
-    settings |= {k.partition(".")[2]: v for k, v in tensors.items() if k.startswith("settings.")}
+    for name, array in tensors.items():
+        if name.startswith("settings."):
+            _put(settings, name.split(".", 1)[1], array)
     if header["labels"] is not None:
         header["labels"] = tuple(map(tuple, header["labels"]))
     header["codec"] = from_plain(header["codec"])

@@ -45,9 +45,8 @@ class Task:
         return self.given.part(rows), self.method, self._asked_of(rows), names
 
     def _asked_of(self, rows: slice) -> dict[str, Any]:
-        n = _count(self.given)
-        own = {name: _rows(self.asked[name], rows, n, _axes(name, self.given)) for name in BY_ROW}
-        return {**self.asked, **own, "forward_kwargs": self._beside(rows, n)}
+        own = {name: self.given.rows_of(name, self.asked[name], rows) for name in BY_ROW}
+        return {**self.asked, **own, "forward_kwargs": self._beside(rows, _count(self.given))}
 
     def _beside(self, rows: slice, n: int) -> dict[str, Any] | None:
         """Return what goes along to the forward; what is as long as the shard and not the split would be mistaken."""
@@ -57,7 +56,7 @@ class Task:
             if length == (len(range(n)[rows]),) and length != (n,):
                 raise BadInput(f"{name} in forward_kwargs has {length[0]} entries, as many as a shard has rows",
                                "one for each row of the split, or another number", "Choose another batch")  # fmt: skip
-        return beside and {name: _rows(value, rows, n) for name, value in beside.items()}
+        return beside and {name: self.given.rows_of(name, value, rows) for name, value in beside.items()}
 
     def job(self, model: Any, batch: int) -> dict[str, Any]:
         """Return what decides the numbers, as JSON can hold it; arrays by their SHA-256."""
@@ -98,28 +97,16 @@ def prepared(entry: Method, model: Any, split: Any, data: Data | None, options: 
 def _check_lengths(asked: dict[str, Any], given: Given) -> None:
     """Refuse rows of something that are not as many as the split's: they could be as many as a shard's."""
     for name in BY_ROW:
-        shape, axes = np.shape(asked[name]), _axes(name, given)
+        shape, axes = np.shape(asked[name]), given.axes(name)
         if len(shape) == axes and shape[0] not in (1, _count(given)):
             raise BadInput(f"{name} has {shape[0]} rows for {_count(given)} rows of the split", "one, or one for each",
                            "Match them")  # fmt: skip
-
-
-def _axes(name: str, given: Given) -> int:
-    """Return how many axes an argument has that has an entry for each row."""
-    x: Any = given.x
-    return 1 if name == "target" else x.ndim
 
 
 def _array(value: Any, given: Given) -> Any:
     """Return the rows of a split, and one array of a tuple that has a part for each of several inputs."""
     value = value.x if isinstance(value, Split) else value
     return given.codec.joined(value) if isinstance(value, tuple) and isinstance(given.codec, Parts) else value
-
-
-def _rows(value: Any, rows: slice, n: int, axes: int | None = None) -> Any:
-    """Return the rows of an argument that has an entry for each of the ``n``, and any other as it is."""
-    shape: tuple = np.shape(value) if axes else getattr(value, "shape", ())
-    return value[rows] if shape[:1] == (n,) and axes in (None, len(shape)) else value
 
 
 def _count(given: Given) -> int:

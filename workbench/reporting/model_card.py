@@ -12,7 +12,8 @@ from ..data.records import Data
 from ..data.telling import majority
 from ..errors import BadInput
 from ..evaluation.shares import share_interval
-from ..explanation.score import class_scores, last_step
+from ..explanation.estimators import last_step
+from ..explanation.score import class_scores
 from ..int8.conversion import is_int8
 from ..plotting import histories, rows
 from ..plotting.canvas import shortened
