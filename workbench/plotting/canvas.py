@@ -21,6 +21,7 @@ from matplotlib.category import StrCategoryLocator
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator
+from PIL import Image
 
 from ..errors import BadInput
 
@@ -83,10 +84,11 @@ def canvas(
 
 
 def png(fig: Figure) -> bytes:
-    """Return a figure as the bytes of a PNG."""
-    buffer = io.BytesIO()
+    """Return a figure as the bytes of a PNG: the same pixels without transparency, a tenth smaller."""
+    drawn_buffer, buffer = io.BytesIO(), io.BytesIO()
     with mpl.rc_context(SETTINGS):
-        fig.savefig(buffer, format="png", metadata={"Software": None})
+        fig.savefig(drawn_buffer, format="png", metadata={"Software": None})
+    Image.open(drawn_buffer).convert("RGB").save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 
