@@ -6,6 +6,7 @@ one of them changed asks here, inside a ``with`` block.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -196,5 +197,5 @@ def generator(*key: int) -> torch.Generator:
     """
     import torch
 
-    seed = int(np.random.SeedSequence([k % 2**32 for k in key]).generate_state(1, np.uint64)[0] >> 1)
-    return torch.Generator().manual_seed(seed)
+    digest = hashlib.blake2b(repr([int(k) for k in key]).encode(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)

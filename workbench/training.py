@@ -215,6 +215,7 @@ class _Loop:
 
     def __post_init__(self) -> None:
         device = next(self.net.parameters()).device
+        _lay_out(self.net, torch.channels_last)
         self.x, self.y = tensors(self.data.train, device)
         self.valid = tensors(self.data.valid, device)
         self.optimizer = torch.optim.Adam(self.net.parameters(), self.lr)
@@ -234,7 +235,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * max(FLOOR, 1 - self.step / self.steps)
         x = augmented(self.x[rows], self.draws) if self.augment else self.x[rows]
-        batch = Batch(x, self.y[rows], rows, self.draws)
+        batch = Batch(_quick(x), self.y[rows], rows, self.draws)
         loss = torch.stack([term(self.net, batch) for term in self.terms]).sum()
         if not torch.isfinite(loss):
             raise BadInput(f"The loss became {loss.item()} in step {self.step}", "a finite loss",
@@ -250,7 +251,7 @@ class _Loop:
     def validate(self) -> tuple[float, float]:
         self.net.eval()
         with torch.no_grad():
-            z = logits(self.net, self.valid[0])
+            z = logits(self.net, _quick(self.valid[0]))
         y = self.valid[1]
         return F.cross_entropy(z, y).item(), (z.argmax(1) == y).float().mean().item()
 
@@ -280,7 +281,20 @@ def _train(loop: _Loop, patience: int | None, verbose: bool) -> tuple[dict[str, 
         bar.close()
     if patience or interrupted:
         loop.net.load_state_dict(best_weights)
+    _lay_out(loop.net, torch.contiguous_format)
     return history, interrupted
+
+
+def _lay_out(net: nn.Module, layout: torch.memory_format) -> None:
+    """Lay a net's image filters out anew: training with the channels last is about 1.4 times as fast on a CPU."""
+    for parameter in net.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=layout)
+
+
+def _quick(x: torch.Tensor) -> torch.Tensor:
+    """Return images laid out with the channels last, and anything else as it is."""
+    return x.clone(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 def _fit_estimator(estimator: Any, data: Data, seed: int) -> Fitted:

@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable
-from workbench.explanation import budgets
+from workbench.explanation import budgets, repair
 from workbench.explanation.budgets import Budget, budget_of, spent
 from workbench.explanation.registry import look_up, table
 
@@ -196,14 +196,28 @@ def test_a_prepared_method_gives_what_explain_gives(tiny, images):
 def test_a_prepared_method_makes_the_surrogate_once_and_anew_when_the_model_has_changed(tiny, digits):
     small, rows = wb.quantize(tiny, data=digits).model, digits.test[:3]
     f = wb.explainer(small, "saliency")
-    first, kept = f(rows), f._surrogate[1]
-    assert f(rows).fingerprint == first.fingerprint and f._surrogate[1] is kept
+    first, kept = f(rows), f._made[1]["twin"]
+    assert f(rows).fingerprint == first.fingerprint and f._made[1]["twin"] is kept
     other = wb.quantize(wb.build("lenet5", digits, channels=(3, 4), hidden=8, seed=2), data=digits).model
     small.load_state_dict(other.state_dict())
     changed = f(rows)
-    assert f._surrogate[1] is not kept
+    assert f._made[1]["twin"] is not kept
     np.testing.assert_array_equal(changed.values, wb.explain(small, rows, "saliency").values)
     assert not np.array_equal(changed.values, first.values)
+
+
+def test_a_prepared_method_traces_once_and_anew_when_the_model_has_changed(monkeypatch):
+    traced, trace = [], repair.fx.symbolic_trace
+    monkeypatch.setattr(repair.fx, "symbolic_trace", lambda *a, **k: traced.append(1) or trace(*a, **k))
+    net, rows = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), np.eye(3, dtype=np.float32)
+    f = wb.explainer(net, "deeplift")
+    first = f(rows)
+    np.testing.assert_array_equal(f(rows + 1).values, wb.explain(net, rows + 1, "deeplift").values)
+    assert len(traced) == 2  # once by the prepared method, once by the call beside it
+    net[0].weight.data.mul_(-1)
+    changed = f(rows)
+    assert len(traced) == 3 and not np.array_equal(changed.values, first.values)
+    np.testing.assert_array_equal(changed.values, wb.explain(net, rows, "deeplift").values)
 
 
 def test_a_misspelt_option_is_refused_before_any_input(tiny):

@@ -9,11 +9,12 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from torch import nn
 
 import workbench as wb
 from workbench.errors import BadInput, UnknownName
 from workbench.explanation.outputs import OUTPUTS
-from workbench.explanation.score import batch_rows, class_scores
+from workbench.explanation.score import Score, batch_rows, class_scores
 
 Z = np.array([[-2.0, -1.0, -3.0], [0.0, 3.0, 3.5], [-1.0, -1.0, 5.0], [9.0, 0.0, 0.0]], dtype=np.float32)
 IDENTITY = linear(np.eye(3))
@@ -418,3 +419,67 @@ def test_inputs_that_a_model_cannot_take_are_refused(points):
     for model in (linear(np.eye(5)), fitted, Function(lambda x, missing: x), Function(lambda x: x[:, 9])):
         with pytest.raises(BadInput, match=r"The model failed on inputs of shape \(4, 4\)"):
             wb.explain(model, np.ones((4, 4), dtype=np.float32), "occlusion")
+
+
+# layout
+
+
+class Viewing(nn.Module):
+    """Takes its activations for contiguous, as many nets in tutorials do."""
+
+    def __init__(self, channels):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.head = nn.Conv2d(channels, 4, 3), nn.Linear(4 * 36, 3)
+
+    def forward(self, x):
+        return self.head(self._flat(torch.relu(self.conv(x))))
+
+    def _flat(self, h):
+        return h.view(h.shape[0], -1)
+
+
+class Flattening(Viewing):
+    """The same function."""
+
+    def _flat(self, h):
+        return h.flatten(1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("method", ["saliency", "occlusion", "deeplift"])
+def test_a_net_that_views_its_activations_is_explained_like_one_that_flattens_them(channels, method):
+    x = np.random.default_rng(0).random((5, channels, 8, 8), np.float32)
+    a, b = (wb.explain(kind(channels), x, method) for kind in (Viewing, Flattening))
+    np.testing.assert_allclose(a.values, b.values, atol=1e-6)
+    assert a.n_forward == b.n_forward
+    scores = [
+        wb.evaluate(e, kind(channels), ("deletion",))["deletion"]
+        for e, kind in ((a, Viewing), (b, Flattening))
+    ]
+    np.testing.assert_allclose(*scores, atol=1e-5)
+
+
+def test_another_failure_of_a_net_is_not_taken_for_a_matter_of_layout():
+    class Broken(Viewing):
+        def _flat(self, h):
+            raise RuntimeError("no such thing")
+
+    with pytest.raises(BadInput, match="no such thing"):
+        wb.explain(Broken(1), np.zeros((2, 1, 8, 8), np.float32), "saliency")
+
+
+@pytest.mark.parametrize(
+    ("channels", "freely", "kernel"), [(1, False, True), (3, False, False), (3, True, True)]
+)
+def test_convolutions_get_their_channels_last_where_that_moves_no_number_or_may(channels, freely, kernel):
+    seen = []
+
+    class Watched(Flattening):
+        def forward(self, x):
+            seen.append(x.stride(1) == 1)
+            return super().forward(x)
+
+    score = Score(Watched(channels), "logit", freely=freely)
+    score.aim(torch.rand(2, channels, 8, 8))
+    assert seen == [kernel]

@@ -167,7 +167,7 @@ def asked(e: Explanation, model: Any) -> tuple[Score, Space]:
     """
     output = "raw" if e.settings["output"] == "raw" else "probability"
     codec = e.codec if reads_raw(model, e.codec) or e.settings.get("raw") else None
-    score = Score(model, output, forward_kwargs=e.settings.get("forward_kwargs"), codec=codec)
+    score = Score(model, output, forward_kwargs=e.settings.get("forward_kwargs"), codec=codec, freely=True)
     x = torch.tensor(e.inputs, device=score.device)
     score.aim(x, e.target)
     return score, Space(x, baselines=e.settings.get("baselines"), codec=e.codec)

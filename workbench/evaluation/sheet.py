@@ -273,7 +273,7 @@ def _methods(c: Comparison) -> list[str]:
         f"Margins, fixed before: similarity at least {short(c.primary.margin)} ({_rule(c)}); answers kept at least the "
         "references' mean less one point.",
         f"Gain over the best floor: on the first {len(c.merit['original']['deletion'][0])} rows, against orders that know the input and its answer, and not the model (at random "
-        "inside the input, by what stands out in it, by the mean of the class) and the same method on a randomized model.",
+        "inside the input, by what stands out in it, by what is common in the class) and the same method on a randomized model.",
     ]
     if c.facts["report"]:
         said.append(

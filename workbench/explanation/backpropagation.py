@@ -17,7 +17,7 @@ from .gradients import needed_background
 from .layers import upsampled
 from .multipliers import NoRule, Rule, alike, deconvolved, guided, proportioned, rescaled
 from .registry import ABSENCE, look_up, method, refusal
-from .repair import repaired
+from .repair import held, repaired
 from .ruling import under
 from .score import Score
 from .space import Space
@@ -42,12 +42,13 @@ class Walk:
     """
 
     def __init__(self, name: str, score: Score, inputs: Space, rule: Rule, **options: float) -> None:
-        self.name, self.artifact = name, score.artifact
-        self.score = repaired(score, inputs, look_up(name))
+        self.name, self.artifact, self.own = name, score.artifact, score
+        inputs_of_net = 1 if score.parts is None else len(score.parts.shapes)
         try:
-            self.units = under(
-                self.score.model, 1 if score.parts is None else len(score.parts.shapes), rule, **options
-            )
+            self.score, self.units = repaired(
+                score, inputs, look_up(name), (rule, *sorted(options.items())),
+                lambda graph: under(graph, inputs_of_net, rule, **options),
+            )  # fmt: skip
         except NoRule as problem:
             raise self.refused(str(problem)) from problem
         self.reference = torch.empty(0)
@@ -66,7 +67,7 @@ class Walk:
             unit.noting = False
 
     def multipliers(self, x: torch.Tensor, rows: torch.Tensor, head: Any) -> torch.Tensor:
-        """Return what the rules put in the place of the gradient.
+        """Return what the rules put in the place of the gradient, at rows as they were given.
 
         ``head`` says how much a unit of each score counts: ``(scores, rows) -> (m, class)``.
         """
@@ -74,6 +75,7 @@ class Walk:
         try:
             with torch.enable_grad():
                 z = self.score.scores(x, rows)
+                held(look_up(self.name), self.own, z, rows)
                 return torch.autograd.grad((z * head(z.detach(), rows)).sum(), x)[0]
         except NoRule as problem:
             raise self.refused(str(problem)) from problem
@@ -183,7 +185,7 @@ def lrp(
             raise BadInput(f"{name} is {value!r}", "a number, 0 or above", "Correct it, or leave it out")
     walk = Walk("lrp", score, inputs, proportioned, epsilon=epsilon, gamma=gamma)
     values = _back(walk, score, inputs) * inputs.x
-    outputs = score.evaluate(inputs.x)
+    outputs = score.reached
     kept = values.flatten(1).sum(1) / torch.where(outputs.abs() < 1e-9, torch.ones_like(outputs), outputs)
     return values, {"conserved": float(kept.median())}
 

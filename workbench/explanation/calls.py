@@ -41,7 +41,7 @@ class Call:
     given: Given
     target: Any
     common: dict[str, Any]
-    surrogate: Any = None
+    kept: dict | None = None
     keeps_graph: bool = False
 
     def result(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Call:
         )
         return Score(model, common["output"], differentiable=by_gradient, codec=given.reads(self.model),
                      forward_kwargs=common.get("forward_kwargs"), batch_size=common.get("batch_size"), parts=parts,
-                     compute=common.get("compute"), surrogate=self.surrogate, keeps_graph=self.keeps_graph)  # fmt: skip
+                     compute=common.get("compute"), kept=self.kept, keeps_graph=self.keeps_graph)  # fmt: skip
 
     def _laid_out(self) -> bool:
         if "compute" in self.common and not isinstance(self.model, torch.nn.Module):

@@ -152,21 +152,23 @@ def smooth_grad(score: Score, inputs: Space, *, n_samples: int = 50, stdev: floa
 def smoothed(method: Callable[[Score, Space], Any], score: Score, inputs: Space,
              n_samples: int, stdev: float, seed: int) -> tuple[torch.Tensor, float]:  # fmt: skip
     """Return a method's mean over noisy copies of each row, a batch of copies at a time, and its mean standard error."""
-    means, errors = [], []
+    means, firsts, seconds = [], [], []
     for rows in torch.arange(inputs.n, device=inputs.x.device).split(max(1, score.batch_size // n_samples)):
-        draws = torch.stack(
-            [
-                torch.randn(n_samples, *inputs.x.shape[1:], generator=generator(seed, int(inputs.rows[row])))
-                for row in rows
-            ]
-        )
-        width = stdev * (inputs.x[rows].flatten(1).amax(1) - inputs.x[rows].flatten(1).amin(1))
-        noisy = inputs.x[rows, None] + width.view(-1, *[1] * inputs.x.ndim) * draws.to(inputs.x.device)
         many = rows.repeat_interleave(n_samples)
-        copies = inputs.of(many, noisy.flatten(0, 1))
+        copies = inputs.of(many, _noisy(inputs, rows, n_samples, stdev, seed))
         answer = method(score.of(many), copies)
         values = answer[0] if isinstance(answer, tuple) else answer
-        means.append(values.view(len(rows), n_samples, *values.shape[1:]).mean(1))
+        means.append(values.unflatten(0, (len(rows), n_samples)).mean(1))
         each = copies.folded(values.detach()).unflatten(0, (len(rows), n_samples))
-        errors.append(standard_error(each.mean(1), each.square().mean(1), n_samples) * len(rows))
-    return torch.cat(means), sum(errors) / inputs.n
+        firsts.append(each.mean(1))
+        seconds.append(each.square().mean(1))
+    return torch.cat(means), standard_error(torch.cat(firsts), torch.cat(seconds), n_samples)
+
+
+def _noisy(inputs: Space, rows: torch.Tensor, n_samples: int, stdev: float, seed: int) -> torch.Tensor:
+    """Return so many noisy copies of each row, one row's after the other's."""
+    x, shape = inputs.x[rows], inputs.x.shape[1:]
+    draws = torch.stack([torch.randn(n_samples, *shape, generator=generator(seed, place))
+                         for place in inputs.rows[rows].tolist()])  # fmt: skip
+    width = stdev * (x.flatten(1).amax(1) - x.flatten(1).amin(1))
+    return (x[:, None] + width.view(-1, *[1] * inputs.x.ndim) * draws.to(x.device)).flatten(0, 1)

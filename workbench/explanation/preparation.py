@@ -11,16 +11,14 @@ import torch
 
 from ..data.records import Data
 from ..errors import BadInput, NotExplainable
-from ..int8.conversion import is_int8
-from ..int8.surrogate import twin
 from ..state import seeded, untouched
 from ..zoo.identity import fingerprint
 from . import checks, entrance
 from .arguments import checked
 from .budgets import budget_of, spent
-from .calls import Call, differentiable
+from .calls import Call
 from .entrance import Given
-from .registry import Method, require, table
+from .registry import Method, table
 from .result import Explanation
 
 ALIKE = 4  # rows that are explained in full precision as well, to say what another one changed
@@ -30,8 +28,8 @@ ALIKE = 4  # rows that are explained in full precision as well, to say what anot
 class Explainer:
     """A method prepared for a model: call it with inputs, as often as you like.
 
-    What does not depend on the inputs is done once: options are checked, and an int8 model's surrogate is
-    built, and built again when the model has changed. ``wb.explainer`` makes one.
+    What does not depend on the inputs is done once, and again when the model has changed: options are checked, an
+    int8 model's surrogate is built, a network is traced and repaired for rules. ``wb.explainer`` makes one.
     """
 
     model: Any
@@ -39,7 +37,7 @@ class Explainer:
     options: dict[str, Any]
     common: dict[str, Any]
     data: Data | None = None
-    _surrogate: tuple[str, Any] = field(default=("", None), repr=False)
+    _made: tuple[str, dict] = field(default_factory=lambda: ("", {}), repr=False)
 
     def __call__(self, inputs: Any, target: Any = None) -> Explanation:
         """Explain the output for each input, as :func:`workbench.explain` does.
@@ -55,7 +53,7 @@ class Explainer:
         flags = checks.of_model(model) | given.flags | checks.of_rows(given.x, given.codec)
         mark = fingerprint(model)
         with untouched(model), seeded(common["seed"]):
-            call = Call(entry, model, given, target, common, surrogate=self._twin(mark))
+            call = Call(entry, model, given, target, common, kept=self._kept(mark))
             result = _within(budget, call, self.options, started)
             result = _held_against_full(call, self.options, result)
         facts = result.pop("facts")
@@ -69,16 +67,11 @@ class Explainer:
             class_names=self.data.class_names if self.data else (), codec=given.codec,
         )  # fmt: skip
 
-    def _twin(self, mark: str) -> Any:
-        """Return the surrogate of an int8 model that is explained by its gradient, else None."""
-        if not (
-            differentiable(self.entry) and isinstance(self.model, torch.nn.Module) and is_int8(self.model)
-        ):
-            return None
-        require(self.entry, self.model, None)
-        if self._surrogate[0] != mark:
-            self._surrogate = mark, twin(self.model).eval()
-        return self._surrogate[1]
+    def _kept(self, mark: str) -> dict:
+        """Return what was made of the model, which is made again when it has changed."""
+        if self._made[0] != mark:
+            self._made = mark, {}
+        return self._made[1]
 
     def tensor(self, inputs: Any, target: Any, create_graph: bool) -> torch.Tensor:
         """Return the values as a tensor, with the graph that leads to the model's parameters where it is asked for.
@@ -95,11 +88,9 @@ class Explainer:
                            "Use wb.explain")  # fmt: skip
         if create_graph:
             self._require_graph()
-        surrogate = None if create_graph else self._twin(fingerprint(self.model))
+        kept = None if create_graph else self._kept(fingerprint(self.model))
         with untouched(self.model, frozen=not create_graph), seeded(common["seed"]):
-            call = Call(
-                self.entry, self.model, given, target, common, surrogate=surrogate, keeps_graph=create_graph
-            )
+            call = Call(self.entry, self.model, given, target, common, kept=kept, keeps_graph=create_graph)
             values = call.values(self.options)[0]
         return values if create_graph else values.detach()
 

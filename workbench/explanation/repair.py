@@ -33,6 +33,7 @@ from .score import Score
 from .space import Space
 
 EQUAL = 1e-6  # of the largest score: how far a repaired copy may be from the network
+TRIED = 8  # rows, and their baselines, on which every score is held against the network's
 RELUS = (F.relu, torch.relu, F.relu_, torch.relu_, "relu", "relu_")
 # What a function becomes; the arguments behind the first are the module's own.
 MODULES: dict[Any, Callable[..., nn.Module]] = {
@@ -66,22 +67,42 @@ STATELESS = (nn.ReLU, nn.Sigmoid, nn.Tanh, nn.LeakyReLU, nn.ELU, nn.Softplus, nn
 PASSING = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
-def repaired(score: Score, inputs: Space, entry: Method) -> Score:
-    """Return a score of a copy of the network whose layers can be given rules; what was mended stands in its flags.
+def repaired(
+    score: Score, inputs: Space, entry: Method, key: Any, ruled: Callable[[fx.GraphModule], Any]
+) -> tuple[Score, Any]:
+    """Return a score of a copy of the network under rules, and the rules; what was mended stands in its flags.
+
+    All scores of the first rows and their baselines are held against the network's; :func:`held` does so for the
+    explained output of every row. A prepared explainer keeps the copy for its next call.
 
     Parameters
     ----------
     score, inputs
-        The score that is explained, and the inputs (with their baselines) on which the copy must be equal.
+        The score that is explained, and the inputs with their baselines.
     entry
         The method, for the words of a refusal.
+    key, ruled
+        What puts rules into a repaired copy and returns them, and what tells it from others.
 
     Raises
     ------
     NotExplainable
         The network cannot be traced, is random, has attention inside, or its copy gives other scores.
     """
-    first = min(inputs.n, score.batch_size)
+    place = (key, str(score.device))
+    if place not in score.kept:
+        score.kept[place] = _made(score, inputs, entry, ruled)
+    mended, rules, said = score.kept[place]
+    found = copy.copy(score)
+    found.model = mended
+    if said:
+        score.flags["repaired"] = said
+    return found, rules
+
+
+def _made(score: Score, inputs: Space, entry: Method, ruled: Callable) -> tuple[fx.GraphModule, Any, str]:
+    """Return a repaired copy that was found equal, the rules that were then put in, and what was mended, in words."""
+    first = min(inputs.n, score.batch_size, TRIED)
     rows = torch.arange(first, device=inputs.x.device)
     tried = torch.cat([inputs.x[:first], inputs.baselines[:first]])
     own = _scores(score, tried, rows)
@@ -94,14 +115,34 @@ def repaired(score: Score, inputs: Space, entry: Method) -> Score:
     mended, done = _mended(score, entry)
     found = copy.copy(score)
     found.model = mended
-    gap = float((_scores(found, tried, rows) - own).abs().max())
+    gap = _alike(entry, score, _scores(found, tried, rows), own)
+    what = ", ".join(f"{n} x {step}" for step, n in sorted(done.items()))
+    return (
+        mended,
+        ruled(mended),
+        f"On a copy, whose scores differ by at most {gap:.1g}: {what}." if done else "",
+    )
+
+
+@torch.no_grad()
+def held(entry: Method, score: Score, z: torch.Tensor, rows: torch.Tensor) -> None:
+    """Refuse a copy whose explained output is not the network's own.
+
+    Parameters
+    ----------
+    entry, score
+        The method, and the score that was aimed.
+    z, rows
+        The copy's scores ``(m, class)`` of chosen rows as they were given.
+    """
+    _alike(entry, score, score.explained(z, score.target[rows], score.rival[rows]), score.reached[rows])
+
+
+def _alike(entry: Method, score: Score, copied: torch.Tensor, own: torch.Tensor) -> float:
+    gap = float((copied - own).abs().max())
     if not gap <= EQUAL * max(1.0, float(own.abs().max())):
         raise _refused(entry, score, f"a traced copy gives other scores (by {gap:.2g})")
-    if done:
-        score.flags["repaired"] = (
-            f"On a copy, whose scores differ by at most {gap:.1g}: {', '.join(f'{n} x {what}' for what, n in sorted(done.items()))}."
-        )
-    return found
+    return gap
 
 
 def _scores(score: Score, tried: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,7 @@ from .estimators import reads_raw, scores_of
 from .outputs import OF_ONE_SCORE, OUTPUTS, found_scores, of_class, two_sided
 
 COMPUTES = ("channels_last", "bfloat16")
+NO_VIEW = "view size is not compatible"  # what torch says where activations are not laid out as a model takes them to be
 SPACES = 1e-3  # a difference of scores that is said
 NUMBERS_A_TOKEN = 64  # what a token is for a model that has looked it up
 PIXELS_A_BATCH = 160_000  # about 200 digits, 1,000 table rows or 8 photographs: batches that stay in cache
@@ -53,15 +54,17 @@ class Score:
         For a module that takes several inputs: takes a row apart.
     compute
         "channels_last" or "bfloat16": another layout or precision, on a copy; by default the model's own.
-    surrogate
-        The twin of an int8 model, where it was made already.
+    kept
+        What was made of this model for an earlier call: the twin of an int8 model, a copy under rules.
     keeps_graph
         Let everything be differentiated with respect to the model's parameters, for losses.
+    freely
+        Lay images of several channels out as is fastest: scores then differ in their last bits.
     """
 
     def __init__(self, model: Any, output: str, *, differentiable: bool = False, forward_kwargs: dict | None = None,
                  batch_size: int | None = None, codec: Any = None, parts: Parts | None = None, compute: str | None = None,
-                 surrogate: nn.Module | None = None, keeps_graph: bool = False) -> None:  # fmt: skip
+                 kept: dict | None = None, keeps_graph: bool = False, freely: bool = False) -> None:  # fmt: skip
         if output not in OUTPUTS:
             raise unknown("output", output, OUTPUTS)
         if batch_size is not None and (not isinstance(batch_size, Integral) or batch_size < 1):
@@ -70,7 +73,8 @@ class Score:
             raise unknown("compute", compute, COMPUTES)
         self.uses_twin = differentiable and is_int8(model)
         self.artifact = model
-        self.model = (surrogate or twin(model).eval()) if self.uses_twin else model
+        self.kept = {} if kept is None else kept
+        self.model = self._twin() if self.uses_twin else model
         self.unequal = [0]
         self.output, self.batch_size = output, batch_size or 0
         self.codec, self.parts, self.compute, self.keeps_graph = codec, parts, compute, keeps_graph
@@ -80,9 +84,16 @@ class Score:
         self.words: torch.Tensor | None = None
         self._lookup: Any = None
         self.target = self.rival = torch.empty(0, dtype=torch.long)
-        self.absent = torch.empty(0)
+        self.absent = self.reached = torch.empty(0)
+        self.freely = freely
+        self.layout: torch.memory_format | None = None
         self.counter = [0]
         self.flags: dict[str, str] = {}
+
+    def _twin(self) -> nn.Module:
+        if "twin" not in self.kept:
+            self.kept["twin"] = twin(self.artifact).eval()
+        return self.kept["twin"]
 
     def hold_against(self, texts: list[str], x: torch.Tensor) -> None:
         """Flag it where a model answers otherwise to the texts themselves than to their tokens between spaces."""
@@ -211,7 +222,8 @@ class Score:
         self.target = z.argmax(1) if target is None else _targets(target, n, z.shape[1]).to(z.device)
         self.rival = z.scatter(1, self.target[:, None], -torch.inf).argmax(1)
         self._look_at(z)
-        return OUTPUTS[self.output](z, self.target, self.rival)
+        self.reached = OUTPUTS[self.output](z, self.target, self.rival)
+        return self.reached
 
     def _sided(self, z: torch.Tensor, target: Any) -> torch.Tensor:
         """Return scores with a column a class; one output is explained as it is, or is the logit of class 1."""
@@ -249,7 +261,7 @@ class Score:
     def scores(self, x: torch.Tensor, rows: torch.Tensor | None = None) -> torch.Tensor:
         """Return the model's raw scores ``(m, class)``; where ``x`` are embeddings, ``rows`` says of which texts."""
         self.counter[0] += len(x)
-        x = x.clone()  # A model may write into what it is given.
+        x = x.clone(memory_format=self._layout(x))  # A model may write into what it is given.
         keywords = self._keywords(rows, len(x))
         if self.words is not None:
             answer = self._from_embeddings(x, self.words[rows], keywords)
@@ -276,13 +288,31 @@ class Score:
         return self.forward_kwargs | {k: v if rows is None else v[rows] for k, v in self.by_row.items()}
 
     def _forward(self, x: torch.Tensor, keywords: dict[str, Any]) -> Any:
-        """Return what a module answers, in its own precision, layout and number of inputs."""
+        """Return what a module answers, in its own precision and number of inputs."""
         x = x.to(self.precision) if x.is_floating_point() else x
-        if self.compute == "channels_last" and x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
         arguments = (x,) if self.parts is None else self.parts.decoded(x)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.compute == "bfloat16"):
-            return self.model(*arguments, **keywords)
+            try:
+                return self.model(*arguments, **keywords)
+            except RuntimeError as problem:
+                if self.layout is torch.contiguous_format or NO_VIEW not in str(problem):
+                    raise
+                self.layout = torch.contiguous_format  # The model takes its activations for contiguous.
+                return self.model(x.clone(memory_format=self.layout), **keywords)
+
+    def _layout(self, x: torch.Tensor) -> torch.memory_format:
+        """Return the one layout in which a model is given images: it decides the kernels, and so the last bits.
+
+        Convolutions are about twice as fast with the channels last. Images of one channel are then the same
+        numbers in the same places; others are laid out so only where it was asked for.
+        """
+        if self.layout is None:
+            last = x.ndim == 4 and (x.shape[1] == 1 or self.freely or self.compute == "channels_last")
+            convolves = isinstance(self.model, nn.Module) and any(
+                is_convolution(m) for m in self.model.modules()
+            )
+            self.layout = torch.channels_last if last and convolves else torch.contiguous_format
+        return self.layout
 
     def _from_embeddings(self, x: torch.Tensor, words: torch.Tensor, keywords: dict[str, Any]) -> Any:
         hook = self._lookup.register_forward_hook(lambda *_: x.to(self.precision))
@@ -427,7 +457,7 @@ def class_scores(model: Any, rows: Any, codec: Any = None) -> np.ndarray:
     with untouched(unwrap(model)) as lent:
         if isinstance(rows, Split) and reads_raw(lent, codec):
             return scores_of(lent, rows.raw)
-        score = Score(lent, "logit", codec=codec if reads_raw(lent, codec) else None)
+        score = Score(lent, "logit", codec=codec if reads_raw(lent, codec) else None, freely=True)
         all_of_them = torch.tensor(x, device=score.device)
         with torch.no_grad():
             parts = all_of_them.split(batch_rows(all_of_them))
