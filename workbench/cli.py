@@ -92,6 +92,56 @@ def run(
 
 
 @app.command()
+def check(
+    reference: Annotated[Path, typer.Argument(help="The model as it was, a file that wb.save wrote.")],
+    model: Annotated[Path, typer.Argument(help="What became of it, such as its compressed form.")],
+    data: Annotated[
+        str | None, typer.Option(help="A shipped data set; by default the one that the reference names.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="A table of your own; needs --label.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="A folder of pictures, a folder a class.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="A table of texts; needs --label.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column that holds the class.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="The column that holds the texts; found when left out.")
+    ] = None,
+    sham: Annotated[
+        Path | None, typer.Option(help="The reference trained on with nothing removed, if there is one.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", help="How many test rows are explained.")] = 400,
+    references: Annotated[
+        int, typer.Option(help="Other training runs to compare with; trained from the recipe, and cached.")
+    ] = 5,
+    margin: Annotated[
+        float | None, typer.Option(help="Of the similarity, fixed before; by default by the rule.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of draws and resampling.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the result there for a machine.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the result there as an HTML page.")] = None,
+) -> None:
+    """Test whether a model still responds to the same parts of its input: for a pipeline, by exit code.
+
+    Exit code 0: no sign that it moved beyond retraining. 1: it moved, or moved for a group. 3: cannot tell.
+    2: the check could not be made. It says which statistic decided, and which margin.
+
+    Example: 'workbench check reference.safetensors model.safetensors --json check.json'.
+    """
+    from .reporting import regression
+    from .reporting.sources import opened
+
+    own = {"data": data, "csv": csv, "folder": folder, "texts": texts, "label": label, "text": text}
+    rows = opened(**own).data if any((data, csv, folder, texts)) else None  # type: ignore[arg-type]
+    asked = {"n": n, "references": references, "margin": margin, "seed": seed}
+    found = regression.checked(reference, model, rows, sham=sham, **asked)
+    if json:
+        regression.write_record(found, json)
+    if page:
+        found.to_html(page)
+    typer.echo(regression.told(found))
+    raise typer.Exit(found.verdict.exit_code)
+
+
+@app.command()
 def runs(folder: Annotated[Path, typer.Argument(help="Where the runs lie.")] = Path("runs")) -> None:
     """List past runs with their status: completed, failed, interrupted or running."""
     from .reporting.journal import runs as listed
