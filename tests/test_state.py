@@ -266,3 +266,11 @@ def test_a_copy_of_a_lent_model_computes_the_same(net):
         first = net(x)
     with state.untouched(copy.deepcopy(net)) as other, state.seeded(0):
         assert torch.equal(other(x), first)
+
+
+def test_a_generator_a_row_depends_on_seed_and_row_alone():
+    def drawn(seed, rows):
+        return [torch.rand(3, generator=own).tolist() for own in state.generators(seed, rows)]
+
+    assert drawn(0, [4, 7]) == drawn(0, [7, 4])[::-1] == [*drawn(0, [4]), *drawn(0, [7])]
+    assert len({tuple(d) for d in drawn(0, range(20)) + drawn(1, range(20))}) == 40

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -197,5 +197,14 @@ def generator(*key: int) -> torch.Generator:
     """
     import torch
 
-    digest = hashlib.blake2b(repr([int(k) for k in key]).encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+    seed = int(np.random.SeedSequence([k % 2**32 for k in key]).generate_state(1, np.uint64)[0] >> 1)
+    return torch.Generator().manual_seed(seed)
+
+
+def generators(seed: int, rows: Iterable[int]) -> Iterator[torch.Generator]:
+    """Yield a generator a row that depends on (seed, row) alone: many of them cost a third of as many :func:`generator`."""
+    import torch
+
+    for row in rows:
+        digest = hashlib.blake2b(f"{int(seed)} {int(row)}".encode(), digest_size=8).digest()
+        yield torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)

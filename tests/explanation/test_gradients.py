@@ -10,7 +10,7 @@ from nets import Convolutional, Function, linear
 
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable
-from workbench.state import generator
+from workbench.state import generators
 
 W = np.array([[1.0, -2.0, 0.5], [3.0, 0.0, -1.0]])
 X = np.array([[1.0, 2.0, 4.0], [-1.0, 0.5, 0.0]], dtype=np.float32)
@@ -79,7 +79,7 @@ def test_baselines_may_be_a_number_a_row_or_a_row_each():
 
 def test_smooth_grad_is_the_mean_gradient_at_the_draws():
     x = np.tile(X, (3, 1))
-    draws = [torch.randn(9, 3, generator=generator(5, row)).mean(0).numpy() for row in range(6)]
+    draws = [torch.randn(9, 3, generator=next(generators(5, [row]))).mean(0).numpy() for row in range(6)]
     ranges = np.ptp(x, axis=1, keepdims=True)
     e = wb.explain(SQUARES, x, "smooth_grad", output="raw", n_samples=9, stdev=0.3, seed=5, batch_size=20)
     np.testing.assert_allclose(e.values, 2 * (x + 0.3 * ranges * draws), rtol=1e-5)
@@ -93,7 +93,7 @@ def test_smooth_grad_of_a_line_is_its_gradient():
 
 
 def test_noise_averages_a_method_over_the_draws():
-    draws = torch.stack([torch.randn(4, 3, generator=generator(2, row)) for row in (0, 1)]).numpy()
+    draws = torch.stack([torch.randn(4, 3, generator=next(generators(2, [row]))) for row in (0, 1)]).numpy()
     noisy = X[:, None] + 0.5 * np.ptp(X, axis=1)[:, None, None] * draws
     e = wb.explain(SQUARES, X, "input_x_gradient", output="raw", noise={"n_samples": 4, "stdev": 0.5}, seed=2)
     np.testing.assert_allclose(e.values, (2 * noisy**2).mean(1), rtol=1e-4)
@@ -160,7 +160,13 @@ def test_integrated_gradients_are_those_of_captum(case, multiply, n_steps):
         net, x, target=target, baselines=baselines, n_steps=n_steps, multiply_by_inputs=multiply
     )
     theirs = captum.attr.IntegratedGradients(net, multiply_by_inputs=multiply)
-    close(ours.values, theirs.attribute(torch.tensor(x), torch.tensor(baselines), target, n_steps=n_steps))
+    x, baselines = laid_out(x), laid_out(baselines)
+    close(ours.values, theirs.attribute(x, baselines, target, n_steps=n_steps))
+
+
+def laid_out(x):
+    """Return what a net is given: where a ReLU is at zero, kernels for another layout decide otherwise."""
+    return torch.tensor(x).clone(memory_format=torch.channels_last) if x.ndim == 4 else torch.tensor(x)
 
 
 @pytest.mark.parametrize("output", ["centred_logit", "log_prob", "probability", "runner_up"])

@@ -126,7 +126,10 @@ def stuck(tmp_path, written):
     source = written(
         tmp_path / "a" / "stuck.ipynb", tell, wait, "code: print('end')", parameters="run_dir: str = ''"
     )
-    code = f"from workbench.reporting.execution import run; run({str(source)!r}, {str(tmp_path / 'out')!r}, verbose=False)"
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # A shell's background job ignores it.
+        f"from workbench.reporting.execution import run; run({str(source)!r}, {str(tmp_path / 'out')!r}, verbose=False)"
+    )
     here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, env=here)
     until(

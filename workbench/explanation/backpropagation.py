@@ -185,7 +185,7 @@ def lrp(
             raise BadInput(f"{name} is {value!r}", "a number, 0 or above", "Correct it, or leave it out")
     walk = Walk("lrp", score, inputs, proportioned, epsilon=epsilon, gamma=gamma)
     values = _back(walk, score, inputs) * inputs.x
-    outputs = score.reached
+    outputs = score.evaluate(inputs.x)
     kept = values.flatten(1).sum(1) / torch.where(outputs.abs() < 1e-9, torch.ones_like(outputs), outputs)
     return values, {"conserved": float(kept.median())}
 

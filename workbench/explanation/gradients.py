@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ..errors import BadInput
-from ..state import generator
+from ..state import generator, generators
 from .registry import ABSENCE, method
 from .score import Score
 from .space import Space
@@ -98,8 +98,8 @@ def gradient_shap(score: Score, inputs: Space, *, n_samples: int = 200, seed: in
     background = needed_background(inputs, "gradient_shap")
     total, squares = torch.zeros_like(inputs.x), torch.zeros_like(inputs.x)
     shape = (-1, *[1] * (inputs.x.ndim - 1))
-    drawn = [_draws(len(background), n_samples, *((seed,) if shared_draws else (seed, place)))
-             for place in (inputs.rows[:1] if shared_draws else inputs.rows).tolist()]  # fmt: skip
+    each = [generator(seed)] if shared_draws else generators(seed, inputs.rows.tolist())
+    drawn = [_draws(len(background), n_samples, own) for own in each]
     which, places = (torch.stack(part).to(inputs.x.device) for part in zip(*drawn, strict=True))
     for pairs in score.chunks(inputs.n * n_samples):
         rows, samples = pairs // n_samples, pairs % n_samples
@@ -111,8 +111,7 @@ def gradient_shap(score: Score, inputs: Space, *, n_samples: int = 200, seed: in
     return mean, {"error": standard_error(mean.detach(), squares / n_samples, n_samples)}
 
 
-def _draws(rows: int, n: int, *key: int) -> tuple[torch.Tensor, torch.Tensor]:
-    draws = generator(*key)
+def _draws(rows: int, n: int, draws: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randint(rows, (n,), generator=draws), torch.rand(n, generator=draws)
 
 
@@ -167,8 +166,10 @@ def smoothed(method: Callable[[Score, Space], Any], score: Score, inputs: Space,
 
 def _noisy(inputs: Space, rows: torch.Tensor, n_samples: int, stdev: float, seed: int) -> torch.Tensor:
     """Return so many noisy copies of each row, one row's after the other's."""
-    x, shape = inputs.x[rows], inputs.x.shape[1:]
-    draws = torch.stack([torch.randn(n_samples, *shape, generator=generator(seed, place))
-                         for place in inputs.rows[rows].tolist()])  # fmt: skip
+    x = inputs.x[rows]
+    draws = torch.empty(len(rows), n_samples, *x.shape[1:])
+    for own, draw in zip(generators(seed, inputs.rows[rows].tolist()), draws, strict=True):
+        draw.normal_(generator=own)
     width = stdev * (x.flatten(1).amax(1) - x.flatten(1).amin(1))
-    return (x[:, None] + width.view(-1, *[1] * inputs.x.ndim) * draws.to(x.device)).flatten(0, 1)
+    noise = draws.to(x.device).mul_(width.view(-1, *[1] * x.ndim))
+    return noise.add_(x[:, None]).flatten(0, 1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -110,21 +111,25 @@ class Method:
     attributes: bool = True
     graph: bool = False
 
+    @cached_property
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self.function).parameters
+
     @property
     def options(self) -> dict[str, Any]:
         """The method's own options and their defaults."""
-        own = inspect.signature(self.function).parameters.values()
+        own = self._parameters.values()
         return {p.name: p.default for p in own if p.kind is p.KEYWORD_ONLY and p.name not in COMMON}
 
     @property
     def shares_draws(self) -> bool:
         """Whether rows share random draws where nobody says otherwise."""
-        draws = inspect.signature(self.function).parameters.get("shared_draws")
+        draws = self._parameters.get("shared_draws")
         return draws is not None and bool(draws.default)
 
     def takes(self, name: str) -> bool:
         """Whether the method has a keyword of that name."""
-        return name in inspect.signature(self.function).parameters
+        return name in self._parameters
 
     def checked(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return the options with their defaults; refuse what the method does not have, and counts below 1."""

@@ -126,7 +126,7 @@ def _made(score: Score, inputs: Space, entry: Method, ruled: Callable) -> tuple[
 
 @torch.no_grad()
 def held(entry: Method, score: Score, z: torch.Tensor, rows: torch.Tensor) -> None:
-    """Refuse a copy whose explained output is not the network's own.
+    """Refuse a copy whose explained output is not the network's own, where that is known: not under noise.
 
     Parameters
     ----------
@@ -135,7 +135,8 @@ def held(entry: Method, score: Score, z: torch.Tensor, rows: torch.Tensor) -> No
     z, rows
         The copy's scores ``(m, class)`` of chosen rows as they were given.
     """
-    _alike(entry, score, score.explained(z, score.target[rows], score.rival[rows]), score.reached[rows])
+    if len(score.reached):
+        _alike(entry, score, score.explained(z, score.target[rows], score.rival[rows]), score.reached[rows])
 
 
 def _alike(entry: Method, score: Score, copied: torch.Tensor, own: torch.Tensor) -> float:

@@ -146,8 +146,9 @@ class Score:
         return self.counter[0]
 
     def of(self, rows: torch.Tensor) -> Score:
-        """Return the same score aimed at chosen rows, each as often as it is named."""
+        """Return the same score aimed at chosen rows, each as often as it is named, for versions of them."""
         score = copy.copy(self)
+        score.reached = torch.empty(0)  # What the model answers to the versions is not known.
         score.target, score.rival = self.target[rows], self.rival[rows]
         score.by_row = {name: value[rows] for name, value in self.by_row.items()}
         score.words = None if self.words is None else self.words[rows]
