@@ -20,10 +20,10 @@ from .errors import WorkbenchError as WorkbenchError
 from .evaluation.comparing import compare as compare
 from .evaluation.comparison import Comparison as Comparison
 from .evaluation.judging import evaluate as evaluate
-from .evaluation.judging import metric as metric
-from .evaluation.judging import metrics as metrics
 from .evaluation.recommendation import Recommendation as Recommendation
 from .evaluation.recommending import recommend as recommend
+from .evaluation.registry import metric as metric
+from .evaluation.registry import metrics as metrics
 from .evaluation.scores import Scores as Scores
 from .evaluation.similarities import similarity as similarity
 from .explanation.bulk import explain_dataset as explain_dataset

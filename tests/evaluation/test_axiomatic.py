@@ -17,7 +17,7 @@ def found(delta, output, base):
         k: np.asarray(v, dtype=float)
         for k, v in {"delta": delta, "output": output, "base_values": base}.items()
     }
-    return completeness(SimpleNamespace(**arrays)).tolist()
+    return completeness(None, None, None, e=SimpleNamespace(**arrays)).tolist()
 
 
 def test_it_is_the_gap_as_a_share_of_the_difference():

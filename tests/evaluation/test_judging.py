@@ -8,14 +8,14 @@ from torch import nn
 
 import workbench as wb
 from workbench.errors import BadInput, UnknownName
-from workbench.evaluation import judging
+from workbench.evaluation import registry
 from workbench.evaluation.judging import DEFAULT
 
 
 @pytest.fixture
 def own_metrics(monkeypatch):
     """A table of metrics that forgets what a test adds."""
-    monkeypatch.setattr(judging, "_METRICS", dict(judging._table()))
+    monkeypatch.setattr(registry, "_METRICS", dict(registry._table()))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def explained(lenet, digits):
 def test_the_table_says_of_each_metric_how_to_read_it():
     table = wb.metrics()
     assert {*DEFAULT} <= {*table.index}
-    assert set(table.columns) == {"category", "direction", "range", "floors", "misleads", "paper"}
+    assert set(table.columns) == set(registry.SHOWN)
     ours = table.loc[list(DEFAULT)]
     assert ours[["misleads", "paper"]].map(len).min().min() > 10
     assert ours[ours.floors].index.tolist() == ["deletion", "insertion"]

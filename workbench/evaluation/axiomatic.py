@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..explanation.result import Explanation
-from .judging import metric
+from .registry import metric
 
 
 @metric("completeness", direction="lower is better", category="axiomatic", range="0 to infinity",
         paper="Sundararajan, Taly and Yan 2017",
         misleads="Values that add up can still be the wrong ones; a method without the promise has no score.")  # fmt: skip
-def completeness(e: Explanation) -> np.ndarray:
+def completeness(score: Any, inputs: Any, values: np.ndarray, *, e: Explanation) -> np.ndarray:
     """Return |sum of values - (output - base)| as a share of |output - base| (Sundararajan et al. 2017).
 
     NaN where the method promises no sum.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .judging import metric
+from .registry import metric
 
 
 @metric("sparseness", direction="higher is sparser", category="complexity", range="0 to 1",

@@ -11,7 +11,7 @@ import torch
 from ..errors import BadInput
 from ..explanation.score import Score
 from ..explanation.space import Space
-from .judging import metric
+from .registry import metric
 
 STEPS = 28
 

@@ -1,17 +1,16 @@
-"""The table of metrics, filled by a decorator, and ``evaluate``: is this explanation true?"""
+"""``evaluate``: is this explanation true?"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..data.records import Data
-from ..errors import BadInput, unknown
+from ..errors import BadInput
 from ..explanation.estimators import reads_raw
 from ..explanation.registry import attributing
 from ..explanation.result import Explanation
@@ -20,91 +19,16 @@ from ..explanation.space import Space
 from ..state import seeded, untouched
 from ..zoo.holder import unwrap
 from .floors import floors
+from .registry import Metric, look_up
 from .scores import Column, Scores
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-FAMILIES = ("faithfulness", "complexity", "axiomatic")
 DEFAULT = ("deletion", "insertion", "completeness", "sparseness")
-_METRICS: dict[str, Metric] = {}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric and how to read it; ``floors`` says whether nonsense is scored beside it."""
-
-    name: str
-    function: Callable[..., Any]
-    direction: str
-    category: str
-    range: str
-    paper: str
-    misleads: str
-    floors: bool
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether small numbers are good."""
-        return self.direction.startswith("lower")
-
-
-def metric(name: str, *, direction: str, category: str, range: str, paper: str, misleads: str = "not stated",
-           floors: bool = False) -> Callable:  # fmt: skip
-    """Enter a function ``f(score, inputs, values) -> (n,)`` in the table of metrics.
-
-    ``score`` is the class's probability as a function of a batch, ``inputs`` the features that can be
-    hidden, ``values`` the attributions ``(n, ...)`` as an array. NaN where the metric is not defined. An
-    "axiomatic" metric is a function of the explanation alone.
-
-    Parameters
-    ----------
-    name
-        The name in :func:`metrics` and :func:`evaluate`.
-    direction
-        Which way is good, in words that begin with "higher" or "lower".
-    category
-        The field's word: faithfulness, complexity, axiomatic.
-    range, paper, misleads
-        For the table: possible values, source, pitfall.
-    floors
-        Whether maps that know nothing of the model are scored beside it.
-
-    Examples
-    --------
-    >>> import workbench as wb
-    >>> @wb.metric("peak", direction="higher is sharper", category="complexity", range="0 to infinity", paper="an example")
-    ... def peak(score, inputs, values):
-    ...     return abs(values).reshape(len(values), -1).max(1)
-    >>> "peak" in wb.metrics().index
-    True
-    """
-
-    def enter(function: Callable) -> Callable:
-        _METRICS[name] = Metric(name, function, direction, category, range, paper, misleads, floors)
-        return function
-
-    return enter
-
-
-def _table() -> dict[str, Metric]:
-    for family in FAMILIES:
-        importlib.import_module(f"{__package__}.{family}")
-    return _METRICS
-
-
-def metrics() -> pd.DataFrame:
-    """Return a table of the metrics: category, direction, range, floors, when each misleads, paper."""
-    import pandas as pd
-
-    shown = ("category", "direction", "range", "floors", "misleads", "paper")
-    rows = [{"metric": m.name, **{k: getattr(m, k) for k in shown}} for m in _table().values()]
-    return pd.DataFrame(rows).sort_values(["category", "metric"]).set_index("metric")
 
 
 def evaluate(
-    e: Explanation, model: Any, metrics: Iterable[str] = DEFAULT, *, data: Data | None = None, seed: int = 0
-) -> Scores:
+    e: Explanation, model: Any, metrics: str | Iterable[str] | Mapping[str, Mapping] = DEFAULT, *,
+    data: Data | None = None, evidence: np.ndarray | None = None, seed: int = 0,
+) -> Scores:  # fmt: skip
     """Judge an explanation, each faithfulness score beside the best floor that nonsense reaches.
 
     A score counts only above its floor: an untrained net's map can beat a random order by far. Scores are
@@ -117,20 +41,41 @@ def evaluate(
     model
         The model it explains; it comes back as it was.
     metrics
-        Names out of :func:`metrics`.
+        Names out of :func:`metrics`, or a dictionary of names and their options.
     data
         For the floors "mean input of the class" and "the same method on a randomized model"; without it
-        both are left out.
+        both are left out. Where its rows have ``evidence``, that of the explained rows is looked up.
+    evidence
+        Where the class truly is, ``(n, ...)`` of the values' shape, True inside; for localization.
     seed
-        Of the random floors.
+        Of the random floors and of the metrics' draws.
 
     Raises
     ------
     UnknownName
         No such metric.
     BadInput
-        A global explanation, or values that are not finite.
+        A global explanation, values that are not finite, an option that a metric does not have, or a metric
+        that needs data or evidence which is not there.
+
+    Examples
+    --------
+    >>> import workbench as wb
+    >>> scores = wb.evaluate(e, model, {"deletion": {}, "infidelity": {"n_samples": 200}})  # doctest: +SKIP
     """
+    _judgeable(e)
+    asked_for = _options(metrics)
+    with untouched(unwrap(model)) as lent, seeded(seed):
+        case = Case(e, lent, data, evidence, seed)
+        columns, flags = {}, {}
+        for entry, options in asked_for:
+            columns[entry.name], best = case.judged(entry, options)
+            if best:
+                flags[f"{entry.name} floor"] = f"The best floor of {entry.name} is {best}."
+    return Scores(columns, flags, seed=seed)
+
+
+def _judgeable(e: Explanation) -> None:
     if e.inputs is None or e.target is None:
         raise BadInput(
             f"{e.method} explains the model, not inputs", "a local explanation", "Choose another method"
@@ -143,16 +88,87 @@ def evaluate(
         )
     if not np.isfinite(e.values).all():
         raise BadInput("The values hold NaN or infinite numbers", "finite values", "Look at e.flags")
-    chosen = [_look_up(name) for name in ([metrics] if isinstance(metrics, str) else metrics)]
-    with untouched(unwrap(model)) as lent, seeded(seed):
-        score, space = asked(e, lent)
-        worst = floors(e, lent, space, data, seed) if any(m.floors for m in chosen) else {}
-        columns, flags = {}, {}
-        for entry in chosen:
-            columns[entry.name], best = _judged(entry, e, score, space, worst)
-            if best:
-                flags[f"{entry.name} floor"] = f"The best floor of {entry.name} is {best}."
-    return Scores(columns, flags, seed=seed)
+
+
+def _options(metrics: str | Iterable[str] | Mapping[str, Mapping]) -> list[tuple[Metric, dict[str, Any]]]:
+    """Return each chosen metric with its options, checked before anything is computed."""
+    given = [metrics] if isinstance(metrics, str) else metrics
+    each = given.items() if isinstance(given, Mapping) else ((name, {}) for name in given)
+    return [(entry := look_up(name), entry.checked(options or {})) for name, options in each]
+
+
+class Case:
+    """An explanation before its judges: what a metric may ask for, made when the first one asks."""
+
+    def __init__(
+        self, e: Explanation, model: Any, data: Data | None, evidence: np.ndarray | None, seed: int
+    ) -> None:
+        self.e, self.model, self.seed = e, model, seed
+        self.data, self.evidence = data, evidence
+        self.score, self.space = asked(e, model)
+
+    def judged(self, entry: Metric, options: dict[str, Any]) -> tuple[Column, str]:
+        """Return a metric's column with its best floor, and that floor's name."""
+        keywords = options | {name: self._supplied(name, entry) for name in entry.needs}
+
+        def found(values: np.ndarray) -> np.ndarray:
+            return entry.function(self.score, self.space, values, **keywords)
+
+        own = found(self.e.values)
+        if not entry.floors:
+            return Column(own, entry.direction, entry.category), ""
+        reached = {name: found(maps) for name, maps in self._nonsense.items()}
+        best = (min if entry.lower_is_better else max)(reached, key=lambda name: np.nanmean(reached[name]))
+        return Column(own, entry.direction, entry.category, reached[best]), best
+
+    def _supplied(self, name: str, entry: Metric) -> Any:
+        return getattr(self, f"_{name}")(entry) if name in ("data", "evidence") else getattr(self, name)
+
+    @cached_property
+    def _nonsense(self) -> dict[str, np.ndarray]:
+        return floors(self.e, self.model, self.space, self.data, self.seed)
+
+    def again(self, x: np.ndarray) -> np.ndarray:
+        """Return the attributions of versions of the inputs, by the same method and for the same classes."""
+        return self.e.replay(self.model, x, target=self.e.target).values
+
+    def remade(self, model: Any) -> np.ndarray:
+        """Return the attributions that the same call gives for another model."""
+        return self.e.replay(model).values
+
+    def _data(self, entry: Metric) -> Data:
+        """Return the data, or say that the metric needs them."""
+        if self.data is None:
+            raise BadInput(f"{entry.name} was given no data", "the data that the model was trained on",
+                           "Pass data=, or leave this metric out")  # fmt: skip
+        return self.data
+
+    def _evidence(self, entry: Metric) -> np.ndarray:
+        """Return where the class truly is, of the values' shape, or say that the metric needs it."""
+        found = self.evidence if self.evidence is not None else _known_evidence(self.e, self.data)
+        if found is None:
+            raise BadInput(f"{entry.name} was given no evidence", "masks of where the class truly is",
+                           "Pass evidence=, or data whose rows have it, or leave this metric out")  # fmt: skip
+        mask, shape = np.asarray(found), self.e.values.shape
+        fits = mask.ndim == len(shape) and all(
+            m in (1, side) for m, side in zip(mask.shape, shape, strict=True)
+        )
+        if not fits or not np.isin(mask, (0, 1)).all():
+            raise BadInput(f"evidence has the shape {mask.shape} and type {mask.dtype}",
+                           f"True and False that broadcast to the values' shape {shape}", "Correct the masks")  # fmt: skip
+        return np.broadcast_to(mask.astype(bool), shape)
+
+
+def _known_evidence(e: Explanation, data: Data | None) -> np.ndarray | None:
+    """Return the evidence of the explained rows, looked up by their numbers and held against their inputs."""
+    rows: Any = e.row_ids
+    for split in data.splits.values() if data is not None and rows is not None else ():
+        if split.evidence is None or not np.isin(rows, split.row_ids).all():
+            continue
+        at = [int(np.flatnonzero(split.row_ids == row)[0]) for row in rows]
+        if np.array_equal(split.x[at], e.inputs):  # type: ignore[arg-type]
+            return split.evidence[at]
+    return None
 
 
 def asked(e: Explanation, model: Any) -> tuple[Score, Space]:
@@ -171,23 +187,3 @@ def asked(e: Explanation, model: Any) -> tuple[Score, Space]:
     x = torch.tensor(e.inputs, device=score.device)
     score.aim(x, e.target)
     return score, Space(x, baselines=e.settings.get("baselines"), codec=e.codec)
-
-
-def _look_up(name: str) -> Metric:
-    if name not in _table():
-        raise unknown("metric", name, _table())
-    return _METRICS[name]
-
-
-def _judged(
-    entry: Metric, e: Explanation, score: Score, space: Space, nonsense: dict[str, np.ndarray]
-) -> tuple[Column, str]:
-    """Return a metric's column with its best floor, and that floor's name."""
-    if entry.category == "axiomatic":
-        return Column(entry.function(e), entry.direction, entry.category), ""
-    values = entry.function(score, space, e.values)
-    if not entry.floors:
-        return Column(values, entry.direction, entry.category), ""
-    reached = {name: entry.function(score, space, maps) for name, maps in nonsense.items()}
-    best = (min if entry.lower_is_better else max)(reached, key=lambda name: reached[name].mean())
-    return Column(values, entry.direction, entry.category, reached[best]), best

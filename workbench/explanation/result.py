@@ -281,10 +281,11 @@ class Explanation:
 
         return to_captum(self)
 
-    def replay(self, model: Any, inputs: Any = None) -> Explanation:
+    def replay(self, model: Any, inputs: Any = None, target: Any = None) -> Explanation:
         """Explain again with the same settings, which gives the same bits.
 
-        Another model or other inputs are taken, and it is said. Random draws belong to a row's place in the
+        Another model or other inputs are taken, and it is said; other inputs are explained for the class that
+        the model predicts, or for ``target``. Random draws belong to a row's place in the
         call: a slice that is replayed draws anew. A view of the model that looked at rows is given them again.
         """
         from .door import explain
@@ -295,8 +296,9 @@ class Explanation:
                 "the explanation as it was made",
                 "Replay that one, and group it again",
             )
+        kept = self.target if inputs is None and self.scope == "local" else None
         again = explain(model, self._rows() if inputs is None else inputs, self.method, **self._replayable(),
-                        target=self.target if inputs is None and self.scope == "local" else None)  # fmt: skip
+                        target=kept if target is None else target)  # fmt: skip
         if again.model_fingerprint != self.model_fingerprint:
             again.flags["another model"] = "Replayed on a model with another fingerprint."
         return replace(again, feature_names=self.feature_names, class_names=self.class_names,
