@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import workbench as wb
-from workbench.evaluation.axiomatic import completeness
+from workbench.evaluation.axiomatic import relative_gap
 
 
 def found(delta, output, base):
@@ -17,7 +17,7 @@ def found(delta, output, base):
         k: np.asarray(v, dtype=float)
         for k, v in {"delta": delta, "output": output, "base_values": base}.items()
     }
-    return completeness(None, None, None, e=SimpleNamespace(**arrays)).tolist()
+    return relative_gap(SimpleNamespace(**arrays)).tolist()
 
 
 def test_it_is_the_gap_as_a_share_of_the_difference():

@@ -18,6 +18,11 @@ def completeness(score: Any, inputs: Any, values: np.ndarray, *, e: Explanation)
 
     NaN where the method promises no sum.
     """
+    return relative_gap(e)
+
+
+def relative_gap(e: Explanation) -> np.ndarray:
+    """Return by how much the values miss the output's difference to the base value, as a share of it, ``(n,)``."""
     if e.delta is None or e.output is None or e.base_values is None:
         return np.full(len(e), np.nan)
     return np.abs(e.delta) / np.maximum(np.abs(e.output - e.base_values), 1e-12)

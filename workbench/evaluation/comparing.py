@@ -20,7 +20,7 @@ from ..explanation.result import Explanation
 from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
-from .axiomatic import completeness
+from .axiomatic import relative_gap
 from .behaviour import CONDITIONS, answers, conditions
 from .comparison import Comparison
 from .controls import Cast, assemble
@@ -298,7 +298,7 @@ class _Explained:
     def gap(self) -> float:
         """The compressed model's median completeness gap, a share of the output's difference; NaN where none is promised."""
         return (
-            float(np.nanmedian(completeness(self.runs["compressed"][0])))
+            float(np.nanmedian(relative_gap(self.runs["compressed"][0])))
             if self.first.delta is not None
             else float("nan")
         )

@@ -20,7 +20,7 @@ from ..explanation.result import Explanation
 from ..explanation.score import class_scores
 from ..state import generator, seeded, untouched
 from ..zoo.holder import unwrap
-from .axiomatic import completeness
+from .axiomatic import relative_gap
 from .behaviour import answers
 from .controls import randomized
 from .faithfulness import deletion, insertion
@@ -114,7 +114,7 @@ class Court:
         stability, warm = self._stability(e)
         trial = Trial(
             method, scores=self.judged(e.values), untrained=self._untrained(e), stability=stability,
-            gap=NAN if e.delta is None else float(np.nanmedian(completeness(e))),
+            gap=NAN if e.delta is None else float(np.nanmedian(relative_gap(e))),
             error=NAN if error is None else float(np.nanmean(error)), fit=NAN if fit is None else float(np.nanmean(fit)),
             evaluations=e.n_forward / n, seconds=min(e.seconds, warm) / n, word=soundness(e.flags),
         )  # fmt: skip

@@ -61,7 +61,12 @@ def evaluate(
     Examples
     --------
     >>> import workbench as wb
-    >>> scores = wb.evaluate(e, model, {"deletion": {}, "infidelity": {"n_samples": 200}})  # doctest: +SKIP
+    >>> data = wb.load("breast_cancer")
+    >>> net = wb.fit(wb.build("mlp", data), data, epochs=3, verbose=False)
+    >>> e = wb.explain(net, data.test[:20], "integrated_gradients", data=data)
+    >>> scores = wb.evaluate(e, net, ("deletion", "completeness"), data=data)
+    >>> scores.table()["metric"].tolist(), bool(scores["completeness"].max() < 0.01)
+    (['deletion', 'completeness'], True)
     """
     _judgeable(e)
     asked_for = _options(metrics)
