@@ -43,3 +43,30 @@ def test_a_method_without_the_promise_has_no_score():
     scores = wb.evaluate(e, net, ("completeness",))
     assert np.isnan(scores["completeness"]).all()
     assert scores.table()["mean"].isna().all()
+
+
+# what does not react
+
+
+def test_values_where_the_model_does_not_react_are_counted_and_so_is_silence_where_it_does():
+    net = nn.Linear(4, 2)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[1.0, -2, 0, 0], [0, 0, 0, 0]]))
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    own = wb.explain(net, x, "input_x_gradient", target=0)
+    counts = [
+        wb.evaluate(handmade.replace(own, values=np.float32(values)), net, "non_sensitivity", output="logit")["non_sensitivity"].tolist()
+        for values in (own.values, own.values + np.array([0, 0, 0, 1]), own.values * [0, 0, 1, 1])
+    ]  # fmt: skip
+    assert counts == [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
+
+
+def test_a_feature_at_its_baseline_reacts_to_what_other_rows_hold():
+    net = nn.Linear(2, 2)
+    x = np.array([[0.0, 1], [3, 2]], np.float32)  # Hiding the first row's first column changes nothing.
+    e = wb.explain(net, x, "saliency", target=0)
+    found = wb.evaluate(e, net, {"non_sensitivity": {"n_samples": 9}}, output="logit")["non_sensitivity"]
+    assert found.tolist() == [0, 0]
+    assert wb.evaluate(e, net, {"non_sensitivity": {"n_samples": 1}}, output="logit")[
+        "non_sensitivity"
+    ].tolist() == [1, 0]

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from workbench.evaluation.complexity import sparseness
+from workbench.errors import BadInput
+from workbench.evaluation.complexity import complexity, effective_complexity, sparseness
 
 maps = arrays.arrays(float, (3, 12), elements=st.integers(-50, 50).map(lambda k: k / 8))
 
@@ -61,3 +62,18 @@ def test_padding_does_not_make_a_text_sparse():
     assert sparseness(None, SimpleNamespace(fixed=fixed), values) == pytest.approx([0, 0])
     values[0, 1:4] = 0
     assert sparseness(None, SimpleNamespace(fixed=fixed), values)[0] == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("n", [1, 4, 784])
+def test_the_entropy_of_equal_values_is_the_logarithm_of_their_number_and_of_one_value_0(n):
+    assert complexity(None, None, np.full((1, n), -3.0)) == pytest.approx(np.log(n))
+    assert complexity(None, None, np.eye(1, n)) == pytest.approx(0)
+    assert np.isnan(complexity(None, None, np.zeros((1, n)))).all()
+
+
+def test_what_is_above_epsilon_is_counted():
+    values = np.array([[0, 1e-6, -0.5, 2]])
+    assert effective_complexity(None, None, values).tolist() == [2]
+    assert effective_complexity(None, None, values, epsilon=0.6).tolist() == [1]
+    with pytest.raises(BadInput, match="epsilon is -1"):
+        effective_complexity(None, None, values, epsilon=-1)

@@ -143,3 +143,47 @@ def test_values_that_are_no_map_of_the_input_are_refused(lenet, digits, method, 
     e = wb.explain(lenet, digits.test[:2], method, **options)
     with pytest.raises(BadInput, match="The values have the shape"):
         wb.evaluate(e, lenet, ("deletion",))
+
+
+# one by one, and by shares
+
+
+@pytest.mark.parametrize(("before", "step"), [(0, 1), (10, 1), (100, 50)])
+def test_pixels_flip_one_by_one_or_so_many_at_a_time(before, step):
+    flipped = wb.evaluate(handmade.explanation(FIRST, np.ones((1, 1, SIDE, SIDE)), ranked(before)), FIRST,
+                          {"pixel_flipping": {"features_in_step": step}})["pixel_flipping"]  # fmt: skip
+    gone_at = -(-(before + 1) // step) * step
+    assert flipped == pytest.approx((gone_at - step / 2) / PIXELS, abs=1e-5)
+
+
+def test_a_net_that_reads_one_pixel_loses_it_in_every_share_that_holds_it():
+    for before, lost in (
+        (0, 5),
+        (8, 4),
+        (100, 2),
+        (200, 1),
+        (700, 0),
+    ):  # 1, 5, 10, 20, 50 % are 8, 40, 79, 157, 392 pixels.
+        scores = judged(FIRST, ranked(before), metrics=("comprehensiveness", "sufficiency"))
+        assert scores["comprehensiveness"] == pytest.approx(lost / 5, abs=1e-5)
+        assert scores["sufficiency"] == pytest.approx(1 - lost / 5, abs=1e-5)
+
+
+def test_what_grows_with_every_pixel_is_monotone_and_what_falls_once_is_not():
+    values = np.arange(PIXELS, dtype=float).reshape(1, 1, SIDE, SIDE)
+    hurt = Known(lambda x: 0.5 + x.flatten(1)[:, 400:].sum(1) / PIXELS - 0.2 * x.flatten(1)[:, 30])
+    assert judged(SHARE, values, metrics=("monotonicity",))["monotonicity"] == 1
+    strict, share = (wb.evaluate(handmade.explanation(hurt, np.ones((1, 1, SIDE, SIDE)), values), hurt,
+                                 {"monotonicity": {"strict": s}})["monotonicity"] for s in (True, False))  # fmt: skip
+    assert strict == 0 and share == pytest.approx(27 / 28)
+
+
+def test_every_faithfulness_score_of_columns_and_words_stands_beside_its_floor():
+    for name in ("german_credit", "movie_reviews"):
+        data = wb.load(name).subset(train=80, valid=10, test=10)
+        model = wb.build("mlp" if data.kind == "table" else "lstm_attention", data)
+        e = wb.explain(model, data.test[:3], "feature_ablation", data=data)
+        table = wb.metrics()
+        faithful = [m for m in table[table.category == "faithfulness"].index if m != "road"]
+        scores = wb.evaluate(e, model, faithful, data=data).table()
+        assert scores["floor"].notna().all() and scores["mean"].notna().all()

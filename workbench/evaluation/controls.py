@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,19 +130,33 @@ def randomized(model: Any, data: Data, seed: int = 0) -> Any:
 
 
 @torch.no_grad()
-def _reset(model: nn.Module, seed: int) -> nn.Module:
-    """Draw every layer's weights anew; a layer that cannot has its entries shuffled."""
+def _reset(model: nn.Module, seed: int, only: Collection[str] | None = None) -> nn.Module:
+    """Draw every layer's weights anew, or those of the layers named; a layer that cannot has its entries shuffled."""
     fresh = copy.deepcopy(model).eval()
     with seeded(seed):
         layer: Any
-        for layer in fresh.modules():
+        for name, layer in fresh.named_modules():
             own = list(layer.parameters(recurse=False))
+            if only is not None and name not in only:
+                continue
             if own and hasattr(layer, "reset_parameters"):
                 layer.reset_parameters()
                 continue
             for parameter in own:
                 parameter.copy_(parameter.flatten()[torch.randperm(parameter.numel())].view_as(parameter))
     return fresh
+
+
+def layers_from_the_top(model: nn.Module) -> list[str]:
+    """Return the names of the layers that have weights of their own, the one nearest to the output first."""
+    return [
+        name for name, layer in model.named_modules() if any(True for _ in layer.parameters(recurse=False))
+    ][::-1]
+
+
+def partly_randomized(model: nn.Module, layers: Collection[str], seed: int = 0) -> nn.Module:
+    """Return a copy of a network with new random weights in the layers named (Adebayo et al. 2018)."""
+    return _reset(model, seed, layers)
 
 
 class _Shuffled:

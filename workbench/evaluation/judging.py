@@ -27,12 +27,13 @@ DEFAULT = ("deletion", "insertion", "completeness", "sparseness")
 
 def evaluate(
     e: Explanation, model: Any, metrics: str | Iterable[str] | Mapping[str, Mapping] = DEFAULT, *,
-    data: Data | None = None, evidence: np.ndarray | None = None, seed: int = 0,
+    data: Data | None = None, evidence: np.ndarray | None = None, output: str = "probability", baselines: Any = None,
+    seed: int = 0,
 ) -> Scores:  # fmt: skip
     """Judge an explanation, each faithfulness score beside the best floor that nonsense reaches.
 
     A score counts only above its floor: an untrained net's map can beat a random order by far. Scores are
-    about the class's probability, whatever output was explained.
+    about the class's probability, whatever output was explained, unless ``output`` names another.
 
     Parameters
     ----------
@@ -46,7 +47,12 @@ def evaluate(
         For the floors "mean input of the class" and "the same method on a randomized model"; without it
         both are left out. Where its rows have ``evidence``, that of the explained rows is looked up.
     evidence
-        Where the class truly is, ``(n, ...)`` of the values' shape, True inside; for localization.
+        Where the class truly is, ``(n, ...)`` of the values' shape, True inside; for localization. Marks of people, for plausibility.
+    output
+        What is watched while features are hidden: "probability", "logit", "centred_logit" and so on, see
+        :func:`workbench.explain`. Of a model with one output it is always that.
+    baselines
+        What stands for hidden features; by default what stood for absent ones in the explanation.
     seed
         Of the random floors and of the metrics' draws.
 
@@ -71,7 +77,7 @@ def evaluate(
     _judgeable(e)
     asked_for = _options(metrics)
     with untouched(unwrap(model)) as lent, seeded(seed):
-        case = Case(e, lent, data, evidence, seed)
+        case = Case(e, lent, data, evidence, output, baselines, seed)
         columns, flags = {}, {}
         for entry, options in asked_for:
             columns[entry.name], best = case.judged(entry, options)
@@ -106,11 +112,18 @@ class Case:
     """An explanation before its judges: what a metric may ask for, made when the first one asks."""
 
     def __init__(
-        self, e: Explanation, model: Any, data: Data | None, evidence: np.ndarray | None, seed: int
+        self,
+        e: Explanation,
+        model: Any,
+        data: Data | None,
+        evidence: np.ndarray | None,
+        output: str,
+        baselines: Any,
+        seed: int,
     ) -> None:
         self.e, self.model, self.seed = e, model, seed
         self.data, self.evidence = data, evidence
-        self.score, self.space = asked(e, model)
+        self.score, self.space = asked(e, model, output, baselines)
 
     def judged(self, entry: Metric, options: dict[str, Any]) -> tuple[Column, str]:
         """Return a metric's column with its best floor, and that floor's name."""
@@ -133,9 +146,9 @@ class Case:
     def _nonsense(self) -> dict[str, np.ndarray]:
         return floors(self.e, self.model, self.space, self.data, self.seed)
 
-    def again(self, x: np.ndarray) -> np.ndarray:
-        """Return the attributions of versions of the inputs, by the same method and for the same classes."""
-        return self.e.replay(self.model, x, target=self.e.target).values
+    def again(self, x: np.ndarray, target: np.ndarray | None = None) -> np.ndarray:
+        """Return the attributions of versions of the inputs by the same method, for the same or for other classes."""
+        return self.e.replay(self.model, x, target=self.e.target if target is None else target).values
 
     def remade(self, model: Any) -> np.ndarray:
         """Return the attributions that the same call gives for another model."""
@@ -176,8 +189,10 @@ def _known_evidence(e: Explanation, data: Data | None) -> np.ndarray | None:
     return None
 
 
-def asked(e: Explanation, model: Any) -> tuple[Score, Space]:
-    """Return what metrics ask: the probability of the explained class, and the features that can be hidden.
+def asked(
+    e: Explanation, model: Any, output: str = "probability", baselines: Any = None
+) -> tuple[Score, Space]:
+    """Return what metrics ask: an output of the explained class, and the features that can be hidden.
 
     Parameters
     ----------
@@ -185,10 +200,13 @@ def asked(e: Explanation, model: Any) -> tuple[Score, Space]:
         A local explanation.
     model
         The model, lent untouched.
+    output, baselines
+        As in :func:`evaluate`.
     """
-    output = "raw" if e.settings["output"] == "raw" else "probability"
+    output = "raw" if e.settings["output"] == "raw" else output
     codec = e.codec if reads_raw(model, e.codec) or e.settings.get("raw") else None
     score = Score(model, output, forward_kwargs=e.settings.get("forward_kwargs"), codec=codec, freely=True)
     x = torch.tensor(e.inputs, device=score.device)
     score.aim(x, e.target)
-    return score, Space(x, baselines=e.settings.get("baselines"), codec=e.codec)
+    stands = e.settings.get("baselines") if baselines is None else baselines
+    return score, Space(x, baselines=stands, codec=e.codec)

@@ -14,7 +14,10 @@ from ..errors import BadInput, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
-FAMILIES = ("faithfulness", "complexity", "axiomatic")
+FAMILIES = (
+    *("faithfulness", "correlations", "imputation", "robustness", "randomization"),
+    *("complexity", "localization", "axiomatic"),
+)
 SHOWN = ("category", "direction", "range", "floors", "needs", "options", "sensitivity", "misleads", "paper")
 SUPPLIED = ("e", "again", "remade", "model", "data", "evidence", "seed")  # keywords that are filled in
 _METRICS: dict[str, Metric] = {}
@@ -71,8 +74,8 @@ def metric(name: str, *, direction: str, category: str, range: str, paper: str, 
 
     ``score`` is the class's probability as a function of a batch, ``inputs`` the features that can be
     hidden, ``values`` the attributions ``(n, ...)`` as an array. NaN where the metric is not defined. Keyword
-    arguments with these names are filled in: ``e``, the explanation; ``again(x)``, the attributions that the
-    same method gives for versions of the inputs, classes kept; ``remade(model)``, those of another model;
+    arguments with these names are filled in: ``e``, the explanation; ``again(x, target=None)``, the attributions
+    that the same method gives for versions of the inputs, classes kept; ``remade(model)``, those of another model;
     ``model``; ``data``; ``evidence``, where the class truly is, ``(n, ...)`` of the values' shape; ``seed``.
     The others are the user's options.
 

@@ -1,0 +1,113 @@
+"""Randomization: does an explanation change when the model, or the class that is asked about, does?
+
+A map that stays is made of the input alone. A map that changes need not be true: noise passes these tests best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import nn
+
+from ..errors import BadInput, unknown
+from ..explanation.score import Score
+from ..explanation.space import Space
+from ..int8.conversion import is_int8
+from ..state import generators
+from .controls import layers_from_the_top, partly_randomized
+from .registry import metric
+from .similarities import cosine
+
+HOWS = ("cascading", "independent")
+BINS = 100  # of the histogram whose entropy is a map's complexity, as in the paper
+NOISE = "A map of noise changes most: no proof of truth; "
+
+
+@metric("randomization", direction="lower is better", category="randomization", range="-1 to 1",
+        paper="Adebayo, Gilmer, Muelly, Goodfellow, Hardt and Kim 2018",
+        sensitivity="the similarity that is taken, the order of the layers, the draws; one randomized net a layer, by seed",
+        misleads=f"{NOISE}early layers of a random net still pass the input's edges on, so maps of the input score about .5.")  # fmt: skip
+def randomization(
+    score: Score, inputs: Space, values: np.ndarray, *, model: Any, remade: Callable[[Any], np.ndarray],
+    how: str = "cascading", seed: int = 0,
+) -> np.ndarray:  # fmt: skip
+    """Return the rank correlation of |values| with those of randomized models, its mean over layers (Adebayo et al. 2018).
+
+    ``how="cascading"`` draws the layers anew from the output down, each with all above it, ``"independent"`` one
+    at a time. 1: nothing the model learned matters to the map. NaN for a map that is the same everywhere.
+    """
+    if how not in HOWS:
+        raise unknown("way to randomize", how, HOWS)
+    names = layers_from_the_top(_network(model, "randomization"))
+    stages = [names[: k + 1] if how == "cascading" else [name] for k, name in enumerate(names)]
+    return np.stack([_alike(values, remade(partly_randomized(model, stage, seed))) for stage in stages]).mean(
+        0
+    )
+
+
+@metric("efficient_randomization", direction="higher is better", category="randomization", range="-1 to infinity",
+        paper="Hedström, Weber, Lapuschkin and Höhne 2024", sensitivity="the histogram's bins; one randomized net, by seed",
+        misleads=f"{NOISE}it asks whether the map becomes more complex, not whether it changes. NaN for a map of one value.")  # fmt: skip
+def efficient_randomization(
+    score: Score,
+    inputs: Space,
+    values: np.ndarray,
+    *,
+    model: Any,
+    remade: Callable[[Any], np.ndarray],
+    seed: int = 0,
+) -> np.ndarray:
+    """Return by which share the entropy of the map's histogram rises when all layers are randomized (Hedström et al. 2024)."""
+    net = _network(model, "efficient_randomization")
+    other = remade(partly_randomized(net, layers_from_the_top(net), seed))
+    before, after = _entropy(values), _entropy(other)
+    return np.divide(after - before, before, out=np.full(len(before), np.nan), where=before > 0)
+
+
+@metric("random_logit", direction="lower is better", category="randomization", range="-1 to 1",
+        paper="Sixt, Granz and Landgraf 2020", sensitivity="which other class is drawn (by seed and row)",
+        misleads=f"{NOISE}two classes of two have opposite centred maps, so of binary models it says nothing.")  # fmt: skip
+def random_logit(
+    score: Score, inputs: Space, values: np.ndarray, *, again: Callable[..., np.ndarray], seed: int = 0
+) -> np.ndarray:
+    """Return the cosine of the map with that for another class, drawn at random (Sixt et al. 2020)."""
+    with torch.no_grad():
+        classes = score.scores(inputs.x[:1], torch.zeros(1, dtype=torch.long, device=inputs.x.device)).shape[
+            1
+        ]
+    if classes < 2:
+        raise BadInput(
+            "The model has one output", "a class that could be asked about instead", "Leave out random_logit"
+        )
+    steps = [
+        int(torch.randint(1, classes, (1,), generator=own)) for own in generators(seed, inputs.rows.tolist())
+    ]
+    others = (score.target.numpy(force=True) + steps) % classes
+    asked = again(inputs.x.numpy(force=True), others)
+    return cosine(values.reshape(len(values), -1), asked.reshape(len(asked), -1))
+
+
+def _network(model: Any, name: str) -> nn.Module:
+    if not isinstance(model, nn.Module) or is_int8(model):
+        raise BadInput(f"{name} was asked about a {type(model).__name__}", "a float network, whose layers can be drawn anew",
+                       "Leave it out, or judge the network that it was made from")  # fmt: skip
+    return model
+
+
+def _alike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Spearman's correlation of absolute values of each row."""
+    a, b = (np.abs(maps).reshape(len(maps), -1) for maps in (first, second))
+    varies = (np.ptp(a, axis=1) > 0) & (np.ptp(b, axis=1) > 0)
+    return np.array([
+        stats.spearmanr(x, y).statistic if known else np.nan for x, y, known in zip(a, b, varies, strict=True)
+    ])  # fmt: skip
+
+
+def _entropy(maps: np.ndarray) -> np.ndarray:
+    """Return the entropy of the histogram of each row's values, in nats."""
+    counts = np.stack([np.histogram(row, bins=BINS)[0] for row in maps.reshape(len(maps), -1)])
+    return stats.entropy(counts, axis=1)
