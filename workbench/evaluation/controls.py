@@ -17,7 +17,7 @@ from .. import files, training
 from ..compression.compressed import Compressed
 from ..compression.controls import sham
 from ..data.records import Data
-from ..errors import WorkbenchError
+from ..errors import BadInput, WorkbenchError
 from ..int8.conversion import is_int8
 from ..int8.shuffling import shuffled
 from ..state import generator, seeded
@@ -147,8 +147,17 @@ def _reset(model: nn.Module, seed: int, only: Collection[str] | None = None) -> 
     return fresh
 
 
-def layers_from_the_top(model: nn.Module) -> list[str]:
-    """Return the names of the layers that have weights of their own, the one nearest to the output first."""
+def layers_from_the_top(model: Any) -> list[str]:
+    """Return the names of the layers that have weights of their own, the one nearest to the output first.
+
+    Raises
+    ------
+    BadInput
+        The model is no network, or an int8 one.
+    """
+    if not isinstance(model, nn.Module) or is_int8(model):
+        raise BadInput(f"A {type(model).__name__} was to be randomized layer by layer", "a float network, whose layers can be "
+                       "drawn anew", "Leave this metric out, or judge the network that it was made from")  # fmt: skip
     return [
         name for name, layer in model.named_modules() if any(True for _ in layer.parameters(recurse=False))
     ][::-1]

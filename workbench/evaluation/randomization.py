@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import stats
-from torch import nn
 
 from ..errors import BadInput, unknown
 from ..explanation.score import Score
 from ..explanation.space import Space
-from ..int8.conversion import is_int8
 from ..state import generators
 from .controls import layers_from_the_top, partly_randomized
 from .registry import metric
@@ -42,7 +40,7 @@ def randomization(
     """
     if how not in HOWS:
         raise unknown("way to randomize", how, HOWS)
-    names = layers_from_the_top(_network(model, "randomization"))
+    names = layers_from_the_top(model)
     stages = [names[: k + 1] if how == "cascading" else [name] for k, name in enumerate(names)]
     return np.stack([_alike(values, remade(partly_randomized(model, stage, seed))) for stage in stages]).mean(
         0
@@ -62,8 +60,7 @@ def efficient_randomization(
     seed: int = 0,
 ) -> np.ndarray:
     """Return by which share the entropy of the map's histogram rises when all layers are randomized (Hedström et al. 2024)."""
-    net = _network(model, "efficient_randomization")
-    other = remade(partly_randomized(net, layers_from_the_top(net), seed))
+    other = remade(partly_randomized(model, layers_from_the_top(model), seed))
     before, after = _entropy(values), _entropy(other)
     return np.divide(after - before, before, out=np.full(len(before), np.nan), where=before > 0)
 
@@ -89,13 +86,6 @@ def random_logit(
     others = (score.target.numpy(force=True) + steps) % classes
     asked = again(inputs.x.numpy(force=True), others)
     return cosine(values.reshape(len(values), -1), asked.reshape(len(asked), -1))
-
-
-def _network(model: Any, name: str) -> nn.Module:
-    if not isinstance(model, nn.Module) or is_int8(model):
-        raise BadInput(f"{name} was asked about a {type(model).__name__}", "a float network, whose layers can be drawn anew",
-                       "Leave it out, or judge the network that it was made from")  # fmt: skip
-    return model
 
 
 def _alike(first: np.ndarray, second: np.ndarray) -> np.ndarray:
