@@ -32,6 +32,9 @@ class Split:
         Rows that are not independent of each other share a number, ``(n,)`` int64.
     evidence, shortcut
         Boolean masks of the inputs' shape where the class truly is, and what was planted; or None.
+    without_evidence, without_shortcut
+        The same rows without the one or the other, of ``x``'s shape; or None. A mask is truth only with this pair:
+        how far the output moves between the two says whether the model used it.
     texts
         Texts as they were, ``(n,)``; None for anything else.
     codec
@@ -44,6 +47,8 @@ class Split:
     clusters: np.ndarray
     evidence: np.ndarray | None = None
     shortcut: np.ndarray | None = None
+    without_evidence: np.ndarray | None = None
+    without_shortcut: np.ndarray | None = None
     texts: np.ndarray | None = None
     codec: Codec | None = None
 

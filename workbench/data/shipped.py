@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files as resources
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import files
-from ..errors import BadFile, unknown
+from ..errors import BadFile, BadInput, unknown
 from .columns import Columns
 from .records import Data, Split
 from .tokenizer import Tokenizer
@@ -19,38 +20,47 @@ from .tokenizer import Tokenizer
 if TYPE_CHECKING:
     import pandas as pd
 
-_SETS: dict[str, Callable[[], Data]] = {}
+_SETS: dict[str, Callable[..., Data]] = {}
 
 
-def shipped(loader: Callable[[], Data]) -> Callable[[], Data]:
+def shipped(loader: Callable[..., Data]) -> Callable[..., Data]:
     """Enter a loader in the list under its own name; the first line of its docstring describes it."""
     _SETS[loader.__name__] = loader
     return loader
 
 
-def load(name: str) -> Data:
+def load(name: str, **options: Any) -> Data:
     """Return a shipped data set.
 
     Parameters
     ----------
     name
         One of :func:`datasets`.
+    **options
+        Of the set, such as ``shade="inverted"`` of ``decoy_mnist``; most have none.
 
     Raises
     ------
     UnknownName
         No such set; the message lists them.
+    BadInput
+        An option that the set does not have.
     BadFile
         The shipped file does not match its checksum.
     """
     if name not in _SETS:
         raise unknown("data set", name, _SETS)
-    return _load(name)
+    known = inspect.signature(_SETS[name]).parameters
+    if strange := [option for option in options if option not in known]:
+        raise BadInput(
+            f"{name} was given {strange[0]}=", f"options among: {', '.join(known) or 'none'}", "Leave it out"
+        )
+    return _load(name, **options)
 
 
 @cache
-def _load(name: str) -> Data:
-    data = _SETS[name]()
+def _load(name: str, **options: Any) -> Data:
+    data = _SETS[name](**options)
     for split in data.splits.values():
         for array in vars(split).values():
             if isinstance(array, np.ndarray):
@@ -82,6 +92,14 @@ def mnist() -> Data:
     arrays, facts = _arrays("mnist")
     x = (arrays["pixels"].astype(np.float32) / 255)[:, None]
     return _dealt("mnist", "image", arrays, facts, x, arrays["digits"], tuple("0123456789"))
+
+
+@shipped
+def decoy_mnist(shade: str = "random") -> Data:
+    """The digits of ``mnist``, each with a swatch in a corner whose shade tells the class in training, not in the test."""
+    from .decoys import with_decoys
+
+    return with_decoys(load("mnist"), shade)
 
 
 @shipped

@@ -13,7 +13,7 @@ from .codecs import from_plain
 from .records import Data, Split
 
 WHAT = "workbench data, version 1"
-ARRAYS = ("x", "y", "row_ids", "clusters", "evidence", "shortcut")
+ARRAYS = ("x", "y", "row_ids", "clusters", "evidence", "shortcut", "without_evidence", "without_shortcut")
 FACTS = ("name", "kind", "feature_names", "class_names", "licence", "source", "notes")
 
 
