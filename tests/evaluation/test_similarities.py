@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy import stats
 from scipy.spatial import distance
 
 from workbench.errors import BadInput, UnknownName
@@ -22,8 +23,16 @@ from workbench.evaluation.similarities import (
 )
 
 NAMES = tuple(SIMILARITIES)
-SAME = {"cosine": 1.0, "topk_iou": 1.0, "mass_moved": 0.0}
-NOTHING = {"cosine": 0.0, "topk_iou": 0.0, "mass_moved": 100.0}
+ORDERS = {"spearman": stats.spearmanr, "kendall": stats.kendalltau}
+SAME = {
+    "cosine": 1.0,
+    "topk_iou": 1.0,
+    "mass_moved": 0.0,
+    "spearman": 1.0,
+    "kendall": 1.0,
+    "sign_agreement": 1.0,
+}
+NOTHING = {**dict.fromkeys(SAME, 0.0), "mass_moved": 100.0}
 
 numbers = st.integers(-50, 50).map(lambda k: k / 8)
 maps = arrays.arrays(float, (3, 12), elements=numbers)
@@ -69,6 +78,17 @@ def test_chance_is_what_random_maps_reach(fraction, n):
     assert topk_iou(a, b, k_fraction=fraction).mean() == pytest.approx(chance(fraction, n), abs=0.005)
 
 
+@pytest.mark.parametrize("name", ORDERS)
+def test_orders_are_compared_as_scipy_does_without_tied_zeros(name):
+    a, b = np.random.default_rng(0).normal(size=(2, 4, 12))
+    zeros = np.zeros((4, 200))
+    expected = [ORDERS[name](x, y).statistic for x, y in zip(a, b, strict=True)]
+    found = SIMILARITIES[name].compute
+    np.testing.assert_allclose(found(a, b), expected)
+    np.testing.assert_allclose(found(np.hstack([a, zeros]), np.hstack([b, zeros])), expected)
+    assert found(np.ones((1, 5)), np.arange(5.0)[None]).tolist() == [0]  # One of them has no order.
+
+
 # laws
 
 
@@ -76,7 +96,11 @@ def test_chance_is_what_random_maps_reach(fraction, n):
 def test_a_map_is_wholly_like_itself_unless_it_is_zero(a):
     zero = ~a.any(axis=1)
     for name, found in both(a, a).items():
-        assert found.tolist() == np.where(zero, NOTHING[name], SAME[name]).tolist()
+        expected = np.where(zero, NOTHING[name], SAME[name])
+        if name in ORDERS:  # Which divide by roots.
+            np.testing.assert_allclose(found, expected, atol=1e-12)
+        else:
+            assert found.tolist() == expected.tolist()
 
 
 @given(maps, maps)
@@ -175,7 +199,7 @@ def test_facts_list_what_each_similarity_heeds():
 
 
 def test_an_unknown_similarity_lists_the_known_ones():
-    with pytest.raises(UnknownName, match="one of cosine, mass_moved, topk_iou"):
+    with pytest.raises(UnknownName, match="one of cosine, kendall, mass_moved, sign_agreement, spearman, topk_iou"):
         similarity(np.eye(2), np.eye(2), metrics=["cosin"])
 
 

@@ -197,6 +197,8 @@ def _costs(c: Comparison) -> list[dict[str, Any]]:
 
 
 def _faster(ratio: float) -> str:
+    if 0.95 < ratio < 1.05:
+        return "as fast"
     return f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower"
 
 
