@@ -59,6 +59,14 @@ def judged_floors(e, model, data):
     return floors(e, model.model, Space(torch.tensor(e.inputs)), data, seed=0)
 
 
+def test_floors_can_be_left_out(lenet, explained, digits):
+    scores = wb.evaluate(explained, lenet, ("deletion",), data=digits, with_floors=False)
+    assert np.isnan(scores.columns["deletion"].floor) and not scores.flags
+    np.testing.assert_array_equal(
+        scores["deletion"], wb.evaluate(explained, lenet, ("deletion",))["deletion"]
+    )
+
+
 def test_whatever_output_was_explained_the_probability_is_judged(lenet, digits):
     found = [
         wb.evaluate(handmade.replace(wb.explain(lenet, digits.test[:2], "occlusion", window=7, output=output),

@@ -199,7 +199,9 @@ def test_facts_list_what_each_similarity_heeds():
 
 
 def test_an_unknown_similarity_lists_the_known_ones():
-    with pytest.raises(UnknownName, match="one of cosine, kendall, mass_moved, sign_agreement, spearman, topk_iou"):
+    with pytest.raises(
+        UnknownName, match="one of cosine, kendall, mass_moved, sign_agreement, spearman, topk_iou"
+    ):
         similarity(np.eye(2), np.eye(2), metrics=["cosin"])
 
 

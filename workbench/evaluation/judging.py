@@ -28,7 +28,7 @@ DEFAULT = ("deletion", "insertion", "completeness", "sparseness")
 def evaluate(
     e: Explanation, model: Any, metrics: str | Iterable[str] | Mapping[str, Mapping] = DEFAULT, *,
     data: Data | None = None, evidence: np.ndarray | None = None, output: str = "probability", baselines: Any = None,
-    seed: int = 0,
+    with_floors: bool = True, seed: int = 0,
 ) -> Scores:  # fmt: skip
     """Judge an explanation, each faithfulness score beside the best floor that nonsense reaches.
 
@@ -53,6 +53,8 @@ def evaluate(
         :func:`workbench.explain`. Of a model with one output it is always that.
     baselines
         What stands for hidden features; by default what stood for absent ones in the explanation.
+    with_floors
+        Score nonsense too: up to five maps more for each metric that has floors. A score without its floor says little.
     seed
         Of the random floors and of the metrics' draws.
 
@@ -80,7 +82,7 @@ def evaluate(
         case = Case(e, lent, data, evidence, output, baselines, seed)
         columns, flags = {}, {}
         for entry, options in asked_for:
-            columns[entry.name], best = case.judged(entry, options)
+            columns[entry.name], best = case.judged(entry, options, with_floors)
             if best:
                 flags[f"{entry.name} floor"] = f"The best floor of {entry.name} is {best}."
     return Scores(columns, flags, seed=seed)
@@ -125,7 +127,7 @@ class Case:
         self.data, self.evidence = data, evidence
         self.score, self.space = asked(e, model, output, baselines)
 
-    def judged(self, entry: Metric, options: dict[str, Any]) -> tuple[Column, str]:
+    def judged(self, entry: Metric, options: dict[str, Any], with_floors: bool) -> tuple[Column, str]:
         """Return a metric's column with its best floor, and that floor's name."""
         keywords = options | {name: self._supplied(name, entry) for name in entry.needs}
 
@@ -133,7 +135,7 @@ class Case:
             return entry.function(self.score, self.space, values, **keywords)
 
         own = found(self.e.values)
-        if not entry.floors:
+        if not (entry.floors and with_floors):
             return Column(own, entry.direction, entry.category), ""
         reached = {name: found(maps) for name, maps in self._nonsense.items()}
         best = (min if entry.lower_is_better else max)(reached, key=lambda name: np.nanmean(reached[name]))
