@@ -8,6 +8,7 @@ from nets import linear
 
 import workbench as wb
 from workbench.errors import BadInput
+from workbench.evaluation import features
 from workbench.evaluation.features import Subsets, attributed, free_features
 from workbench.explanation.space import Space
 
@@ -91,6 +92,17 @@ def test_baselines_are_those_of_the_explanation_unless_others_are_given(net):
     assert (judged(e, net, "infidelity") < 1e-9).all()
     moved = wb.evaluate(e, net, "infidelity", output="logit", baselines=0.0)["infidelity"]
     assert (moved > 1e-3).all()
+
+
+@pytest.mark.parametrize("kept", [0, 10**9])
+def test_what_is_not_kept_is_drawn_again(net, own, monkeypatch, kept):
+    whole = judged(own, net, "infidelity", multiply_by_inputs=True)
+    monkeypatch.setattr(features, "KEPT", kept)
+    np.testing.assert_array_equal(judged(own, net, "infidelity", multiply_by_inputs=True), whole)
+    subsets = Subsets(Space(torch.tensor(X)), torch.full((5, 3), 2), seed=0)
+    for row in range(5):
+        subsets.of(row)
+    assert len(subsets._drawn) == (5 if kept else 1)
 
 
 def test_subsets_have_their_size_and_leave_padding_alone():

@@ -28,7 +28,7 @@ def faithfulness_correlation(
     ``subset_size`` counts features, by default a fifth of each row's.
     """
     sizes = _sizes(inputs, subset_size)[:, None].expand(-1, n_samples)
-    return _pearson(inputs, values, Subsets(inputs, sizes, seed), score)
+    return _pearson(inputs, values, Subsets.of_case(score, inputs, sizes, seed), score)
 
 
 @metric("sensitivity_n", direction="higher is better", category="faithfulness", range="-1 to 1", floors=True,
@@ -41,7 +41,7 @@ def sensitivity_n(
     free, found = free_features(inputs), []
     for tenth in (1, 3, 5, 7, 9):
         sizes = (free * tenth / 10).ceil().long().clamp(min=1).minimum((free - 1).clamp(min=1))
-        subsets = Subsets(inputs, sizes[:, None].expand(-1, n_samples), seed)
+        subsets = Subsets.of_case(score, inputs, sizes[:, None].expand(-1, n_samples), seed)
         found.append(_pearson(inputs, values, subsets, score))
     return np.stack(found).mean(0)
 
@@ -66,7 +66,7 @@ def infidelity(
         away = inputs.x - inputs.baselines
         values = (torch.as_tensor(values, device=away.device) * away).numpy(force=True)
     sizes = _sizes(inputs, subset_size)[:, None].expand(-1, n_samples)
-    subsets = Subsets(inputs, sizes, seed)
+    subsets = Subsets.of_case(score, inputs, sizes, seed)
     gap = subsets.sums(attributed(inputs, values)) - subsets.lost(score)
     return gap.square().mean(1).numpy(force=True)
 

@@ -16,6 +16,8 @@ from ..explanation.score import Score
 from ..explanation.space import Space
 from ..state import generators
 
+KEPT = 64_000_000  # bytes of masks that are kept for the next map
+
 
 def attributed(inputs: Space, values: np.ndarray) -> torch.Tensor:
     """Return a value a feature, ``(n, ...)``: the channels of a pixel are added up.
@@ -67,7 +69,9 @@ def hiding(inputs: Space, rank: torch.Tensor, counts: torch.Tensor, hidden: Call
 
 
 class Subsets:
-    """Random subsets of each row's features, drawn by (seed, row): whatever the batch, and one row at a time in memory.
+    """Random subsets of each row's features, drawn by (seed, row), whatever the batch.
+
+    They are kept for the next map where they take little memory, and else drawn again row by row.
 
     Parameters
     ----------
@@ -81,28 +85,40 @@ class Subsets:
 
     def __init__(self, inputs: Space, sizes: torch.Tensor, seed: int) -> None:
         self.inputs, self.sizes, self.seed = inputs, sizes, seed
-        self._last: tuple[int, torch.Tensor] = (-1, torch.empty(0))
+        self._lost: torch.Tensor | None = None
+        self._drawn: dict[int, torch.Tensor] = {}
+        self._all = sizes.numel() * prod(_shape(inputs)) <= KEPT
+
+    @classmethod
+    def of_case(cls, score: Score, inputs: Space, sizes: torch.Tensor, seed: int) -> Subsets:
+        """Return the subsets that all maps of these inputs are judged on."""
+        key = ("subsets", seed, tuple(sizes.flatten().tolist()))
+        if key not in score.kept:
+            score.kept[key] = cls(inputs, sizes, seed)
+        return score.kept[key]
 
     def of(self, row: int) -> torch.Tensor:
         """Return a row's subsets, boolean ``(subset, feature)``."""
-        if self._last[0] != row:
-            place = int(self.inputs.rows[row])
-            draws = torch.rand(
-                self.sizes.shape[1], prod(_shape(self.inputs)), generator=next(generators(self.seed, [place]))
-            )
-            if self.inputs.fixed is not None:
-                draws = draws.masked_fill(self.inputs.fixed[row].flatten().cpu(), 2)
-            chosen = draws.argsort(1).argsort(1) < self.sizes[row].cpu()[:, None]
-            self._last = row, chosen.to(self.inputs.x.device)
-        return self._last[1]
+        if row not in self._drawn:
+            if not self._all:
+                self._drawn.clear()
+            self._drawn[row] = self._draw(row)
+        return self._drawn[row]
+
+    def _draw(self, row: int) -> torch.Tensor:
+        own = next(generators(self.seed, [int(self.inputs.rows[row])]))
+        draws = torch.rand(self.sizes.shape[1], prod(_shape(self.inputs)), generator=own)
+        if self.inputs.fixed is not None:
+            draws = draws.masked_fill(self.inputs.fixed[row].flatten().cpu(), 2)
+        first = torch.arange(draws.shape[1]) < self.sizes[row].cpu()[:, None]
+        return torch.zeros_like(first).scatter_(1, draws.argsort(1), first).to(self.inputs.x.device)
 
     def lost(self, score: Score) -> torch.Tensor:
         """Return what hiding each subset takes from the output, ``(n, subset)``; asked once for all maps."""
-        key = ("subsets", self.seed, tuple(self.sizes.flatten().tolist()), id(self.inputs))
-        if key not in score.kept:
+        if self._lost is None:
             whole = score.evaluate(self.inputs.x)[:, None]
-            score.kept[key] = (whole - score.responses(self.inputs, self.sizes.shape[1], self._hide)).double()
-        return score.kept[key]
+            self._lost = (whole - score.responses(self.inputs, self.sizes.shape[1], self._hide)).double()
+        return self._lost
 
     def _hide(self, rows: torch.Tensor, versions: torch.Tensor) -> torch.Tensor:
         masks = torch.cat([self.of(int(row))[versions[rows == row]] for row in rows.unique()])
