@@ -448,3 +448,57 @@ def test_tensors_are_copies(points):
         x, _ = tensors(points.train)
     x += 1
     assert not np.allclose(points.train.x, x)
+
+
+# layout
+
+
+class Viewing(nn.Module):
+    """Takes its activations for contiguous, as many nets in tutorials do."""
+
+    def __init__(self, flat):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.drop, self.head, self.flat = nn.Conv2d(1, 4, 3), nn.Dropout(0.2), nn.Linear(4 * 26 * 26, 10), flat
+
+    def forward(self, x):
+        return self.head(self.drop(self.flat(torch.relu(self.conv(x)))))
+
+
+def by_view(h):
+    return h.view(h.shape[0], -1)
+
+
+def by_flatten(h):
+    return h.flatten(1)
+
+
+def test_a_net_that_views_its_activations_is_trained_like_one_that_flattens_them(digits):
+    few = digits.subset(train=150, valid=20, test=20)
+    found = [wb.fit(Viewing(flat), few, epochs=2, verbose=False) for flat in (by_view, by_flatten)]
+    losses = [fitted.history["loss"] for fitted in found]
+    assert losses[0][-1] < losses[0][0] and losses[0] == pytest.approx(losses[1], rel=0.1)
+    again = wb.fit(Viewing(by_view), few, epochs=2, verbose=False)
+    for fitted in (*found, again):
+        assert all(p.is_contiguous() for p in fitted.model.parameters())
+    assert all(torch.equal(p, q) for p, q in zip(found[0].model.parameters(), again.model.parameters(), strict=True))
+
+
+def test_a_teacher_that_views_its_activations_is_learned_from(digits):
+    few, teacher = digits.subset(train=80, valid=10, test=10), Viewing(by_view).eval()
+
+    def like_the_teacher(net, batch):
+        with torch.no_grad():
+            aim = teacher(batch.x)
+        return (net(batch.x) - aim).square().mean()
+
+    fitted = wb.fit(Viewing(by_flatten), few, epochs=1, terms=(like_the_teacher,), verbose=False)
+    assert np.isfinite(fitted.history["loss"]).all()
+
+
+def test_another_failure_in_training_is_not_taken_for_a_matter_of_layout(digits):
+    def broken(net, batch):
+        raise RuntimeError("no such thing")
+
+    with pytest.raises(RuntimeError, match="no such thing"):
+        wb.fit(Viewing(by_flatten), digits.subset(train=80, valid=10), epochs=1, terms=(broken,), verbose=False)

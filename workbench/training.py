@@ -29,6 +29,7 @@ from .errors import BadInput
 from .state import generator, seeded, untouched
 from .zoo.holder import Holder, unwrap
 
+NO_VIEW = "view size is not compatible"  # what torch says where activations are not laid out as a model takes them to be
 FLOOR = 0.05  # the learning rate falls linearly to this share of its first value
 
 
@@ -215,6 +216,7 @@ class _Loop:
 
     def __post_init__(self) -> None:
         device = next(self.net.parameters()).device
+        self.quick = True
         _lay_out(self.net, torch.channels_last)
         self.x, self.y = tensors(self.data.train, device)
         self.valid = tensors(self.data.valid, device)
@@ -235,8 +237,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * max(FLOOR, 1 - self.step / self.steps)
         x = augmented(self.x[rows], self.draws) if self.augment else self.x[rows]
-        batch = Batch(_quick(x), self.y[rows], rows, self.draws)
-        loss = torch.stack([term(self.net, batch) for term in self.terms]).sum()
+        loss = self.loss(x, rows)
         if not torch.isfinite(loss):
             raise BadInput(f"The loss became {loss.item()} in step {self.step}", "a finite loss",
                            "Lower lr, or look at the terms")  # fmt: skip
@@ -248,10 +249,26 @@ class _Loop:
         self.step += 1
         return loss.item()
 
+    def loss(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Return the sum of the terms; a net, or a teacher, that takes activations for contiguous gets them so."""
+        batch = Batch(self.laid_out(x), self.y[rows], rows, self.draws)
+        try:
+            return torch.stack([term(self.net, batch) for term in self.terms]).sum()
+        except RuntimeError as problem:
+            if not self.quick or NO_VIEW not in str(problem):
+                raise
+        self.quick = False
+        _lay_out(self.net, torch.contiguous_format)
+        return self.loss(x, rows)
+
+    def laid_out(self, x: torch.Tensor) -> torch.Tensor:
+        """Return images with the channels last, where that may be, and anything else as it is."""
+        return x.clone(memory_format=torch.channels_last) if x.ndim == 4 and self.quick else x
+
     def validate(self) -> tuple[float, float]:
         self.net.eval()
         with torch.no_grad():
-            z = logits(self.net, _quick(self.valid[0]))
+            z = logits(self.net, self.laid_out(self.valid[0]))
         y = self.valid[1]
         return F.cross_entropy(z, y).item(), (z.argmax(1) == y).float().mean().item()
 
@@ -290,11 +307,6 @@ def _lay_out(net: nn.Module, layout: torch.memory_format) -> None:
     for parameter in net.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=layout)
-
-
-def _quick(x: torch.Tensor) -> torch.Tensor:
-    """Return images laid out with the channels last, and anything else as it is."""
-    return x.clone(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 def _fit_estimator(estimator: Any, data: Data, seed: int) -> Fitted:

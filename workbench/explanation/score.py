@@ -23,13 +23,13 @@ from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
 from ..int8.surrogate import twin
 from ..state import untouched
+from ..training import NO_VIEW
 from ..zoo.holder import unwrap
 from .abilities import is_convolution
 from .estimators import reads_raw, scores_of
 from .outputs import OF_ONE_SCORE, OUTPUTS, found_scores, of_class, two_sided
 
 COMPUTES = ("channels_last", "bfloat16")
-NO_VIEW = "view size is not compatible"  # what torch says where activations are not laid out as a model takes them to be
 SPACES = 1e-3  # a difference of scores that is said
 NUMBERS_A_TOKEN = 64  # what a token is for a model that has looked it up
 PIXELS_A_BATCH = 160_000  # about 200 digits, 1,000 table rows or 8 photographs: batches that stay in cache
