@@ -459,7 +459,12 @@ class Viewing(nn.Module):
     def __init__(self, flat):
         super().__init__()
         torch.manual_seed(0)
-        self.conv, self.drop, self.head, self.flat = nn.Conv2d(1, 4, 3), nn.Dropout(0.2), nn.Linear(4 * 26 * 26, 10), flat
+        self.conv, self.drop, self.head, self.flat = (
+            nn.Conv2d(1, 4, 3),
+            nn.Dropout(0.2),
+            nn.Linear(4 * 26 * 26, 10),
+            flat,
+        )
 
     def forward(self, x):
         return self.head(self.drop(self.flat(torch.relu(self.conv(x)))))
@@ -481,7 +486,9 @@ def test_a_net_that_views_its_activations_is_trained_like_one_that_flattens_them
     again = wb.fit(Viewing(by_view), few, epochs=2, verbose=False)
     for fitted in (*found, again):
         assert all(p.is_contiguous() for p in fitted.model.parameters())
-    assert all(torch.equal(p, q) for p, q in zip(found[0].model.parameters(), again.model.parameters(), strict=True))
+    assert all(
+        torch.equal(p, q) for p, q in zip(found[0].model.parameters(), again.model.parameters(), strict=True)
+    )
 
 
 def test_a_teacher_that_views_its_activations_is_learned_from(digits):
@@ -501,4 +508,6 @@ def test_another_failure_in_training_is_not_taken_for_a_matter_of_layout(digits)
         raise RuntimeError("no such thing")
 
     with pytest.raises(RuntimeError, match="no such thing"):
-        wb.fit(Viewing(by_flatten), digits.subset(train=80, valid=10), epochs=1, terms=(broken,), verbose=False)
+        wb.fit(
+            Viewing(by_flatten), digits.subset(train=80, valid=10), epochs=1, terms=(broken,), verbose=False
+        )

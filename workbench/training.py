@@ -190,7 +190,7 @@ def _check_fit(net: nn.Module, data: Data) -> None:
     if device is None:
         raise BadInput(f"A {type(net).__name__} has no weights to train", "a float network",
                        "Train it before it is compressed")  # fmt: skip
-    x = torch.tensor(data.train.x[:2], device=device)
+    x = torch.tensor(data.train.x[:2], device=device).clone(memory_format=torch.contiguous_format)
     try:
         with untouched(net), torch.no_grad():
             shape = tuple(net(x).shape)
@@ -262,8 +262,9 @@ class _Loop:
         return self.loss(x, rows)
 
     def laid_out(self, x: torch.Tensor) -> torch.Tensor:
-        """Return images with the channels last, where that may be, and anything else as it is."""
-        return x.clone(memory_format=torch.channels_last) if x.ndim == 4 and self.quick else x
+        """Return images with the channels last where that may be, and anything else contiguous."""
+        last = x.ndim == 4 and self.quick
+        return x.clone(memory_format=torch.channels_last if last else torch.contiguous_format)
 
     def validate(self) -> tuple[float, float]:
         self.net.eval()
