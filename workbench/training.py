@@ -28,8 +28,8 @@ from .data.records import Data, Split
 from .errors import BadInput
 from .state import generator, seeded, untouched
 from .zoo.holder import Holder, unwrap
+from .zoo.strides import NO_VIEW
 
-NO_VIEW = "view size is not compatible"  # what torch says where activations are not laid out as a model takes them to be
 FLOOR = 0.05  # the learning rate falls linearly to this share of its first value
 
 

@@ -16,6 +16,7 @@ from ..data.records import Data
 from ..int8.packing import int8_biases, int8_weights, is_float_grid
 from ..state import threads, untouched
 from ..zoo.storage import packed
+from ..zoo.strides import takes, tensor_for
 
 BATCH, REPEATS = 64, 30
 
@@ -56,8 +57,8 @@ def milliseconds(models: dict[str, nn.Module], example: torch.Tensor) -> dict[st
     """Return milliseconds of one input, a batch, and a channels_last batch, on one thread: the fastest call.
 
     All models are called in turn, again and again. Whatever else the machine does can only add to a call,
-    so the fastest says most about the model. An int8 model lays its tensors out as it likes: its
-    channels_last figure is NaN.
+    so the fastest says most about the model. An int8 model lays its tensors out as it likes, and one that views
+    its activations cannot run so: the channels_last figure is then NaN.
     """
     batch = example[:1].repeat(BATCH, *[1] * (example.ndim - 1))
     calls: dict[tuple[str, str], Callable[[], Any]] = {}
@@ -65,17 +66,19 @@ def milliseconds(models: dict[str, nn.Module], example: torch.Tensor) -> dict[st
         calls[name, "ms_single"] = partial(model, example[:1])
         calls[name, "ms_batch"] = partial(model, batch)
         if any(isinstance(m, nn.Conv2d) for m in model.modules()):
-            calls[name, "ms_batch_channels_last"] = _channels_last(model, batch)
+            laid_out, rows = _channels_last(model, batch)
+            if takes(laid_out, rows):
+                calls[name, "ms_batch_channels_last"] = partial(laid_out, rows)
     with threads(1), torch.no_grad():
         times = _interleaved(calls)
     return {name: {"ms_batch_channels_last": float("nan")} | {k: v for (n, k), v in times.items() if n == name}
             for name in models}  # fmt: skip
 
 
-def _channels_last(model: nn.Module, batch: torch.Tensor) -> Callable[[], Any]:
+def _channels_last(model: nn.Module, batch: torch.Tensor) -> tuple[nn.Module, torch.Tensor]:
     laid_out: Any = copy.deepcopy(model).eval()
     laid_out = laid_out.to(memory_format=torch.channels_last)
-    return partial(laid_out, batch.to(memory_format=torch.channels_last))
+    return laid_out, batch.to(memory_format=torch.channels_last)
 
 
 def _interleaved(calls: dict[tuple[str, str], Callable[[], Any]]) -> dict[tuple[str, str], float]:
@@ -143,7 +146,7 @@ def _answers(model: nn.Module, data: Data | None) -> np.ndarray:
     if data is None:
         return np.empty(0)
     with torch.no_grad():
-        parts = [model(x).argmax(1) for x in torch.tensor(data.test.x).split(256)]
+        parts = [model(x).argmax(1) for x in tensor_for(model, data.test.x).split(256)]
     return torch.cat(parts).numpy()
 
 

@@ -14,9 +14,10 @@ from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
 from ..state import untouched
-from ..training import first_order, loss_gradients, tensors
+from ..training import first_order, loss_gradients
 from ..zoo.holder import unwrap
 from ..zoo.pairs import relu_pairs
+from ..zoo.strides import tensor_for
 from .compressed import Compressed
 from .distillation import checked, fine_tuned
 from .measurement import compared, layer_weights, macs
@@ -204,7 +205,7 @@ def _plan(epochs: Any, rounds: Any, data: Data | None) -> list[int]:
 
 def _example(model: nn.Module, data: Data | None) -> torch.Tensor:
     if data is not None:
-        return torch.tensor(data.test.x[:1])
+        return tensor_for(model, data.test.x[:1])
     spec = getattr(model, "spec", None)
     if spec is None:
         raise BadInput(
@@ -243,7 +244,8 @@ def _worth(
         return {name: w.abs() for name, w in weights.items()}
     with untouched(net):
         own = {name: _parameter(net, name) for name in weights}
-        rows = tensors(data.train, next(net.parameters()).device)
+        device = next(net.parameters()).device
+        rows = tensor_for(net, data.train.x).to(device), torch.tensor(data.train.y, device=device)
         return first_order(own, loss_gradients(net, own, *rows))  # type: ignore[arg-type]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from ..data.records import Data
@@ -13,6 +12,7 @@ from ..errors import BadInput, unknown
 from ..int8.conversion import convert, is_int8
 from ..int8.dynamic import convert_dynamic
 from ..zoo.holder import unwrap
+from ..zoo.strides import tensor_for
 from .compressed import Compressed
 from .measurement import compared
 from .pruning import reads_tokens
@@ -55,12 +55,12 @@ def quantize(model: Any, how: str = "static", *, data: Data, calibration: int = 
     """
     started, model = model, unwrap(model)
     _check(model, how, data, calibration)
-    example = torch.tensor(data.test.x[:1])
+    example = tensor_for(model, data.test.x[:1])
     step: dict[str, Any] = {"what": "quantize", "how": how}
     if how == "dynamic":
         small = convert_dynamic(model, example)
     else:
-        rows = torch.tensor(data.train.x[:calibration])
+        rows = tensor_for(model, data.train.x[:calibration])
         small, step["calibration"] = convert(model, rows), len(rows)
     chained = isinstance(started, Compressed)
     original = started.original if chained else model

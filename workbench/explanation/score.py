@@ -23,8 +23,8 @@ from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
 from ..int8.surrogate import twin
 from ..state import untouched
-from ..training import NO_VIEW
 from ..zoo.holder import unwrap
+from ..zoo.strides import NO_VIEW
 from .abilities import is_convolution
 from .estimators import reads_raw, scores_of
 from .outputs import OF_ONE_SCORE, OUTPUTS, found_scores, of_class, two_sided

@@ -12,6 +12,7 @@ from ..data.records import Data
 from ..errors import BadInput
 from ..state import untouched
 from .holder import unwrap
+from .strides import tensor_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +54,12 @@ def structure(model: Any, data: Data) -> pd.DataFrame:
         )
     rows: dict[str, dict[str, Any]] = {}
     leaves = [(name, layer) for name, layer in net.named_modules() if name and not any(layer.children())]
+    row = tensor_for(net, data.test.x[:1])
     with untouched(net), torch.no_grad():
         for name, layer in leaves:
             layer.register_forward_hook(_recorder(rows, name))
         try:
-            net(torch.tensor(data.test.x[:1]))
+            net(row)
         except (RuntimeError, TypeError, ValueError, LookupError) as problem:
             raise BadInput(f"The model failed on an input of shape {data.input_shape} ({problem})",
                            "data that the model takes", "Pass the data it was built for") from problem  # fmt: skip
