@@ -25,10 +25,10 @@ _HOOKS = (
 
 
 @contextmanager
-def untouched(model: Any, frozen: bool = True) -> Iterator[Any]:
+def untouched(model: Any, frozen: bool = True, seed: int | None = None) -> Iterator[Any]:
     """Lend a model in evaluation mode with frozen parameters; it comes back as it was.
 
-    With ``frozen=False`` its parameters keep their gradients' graph, for losses.
+    With ``frozen=False`` its parameters keep their gradients' graph, for losses. A seed is set as by :func:`seeded`.
 
     Modes, ``requires_grad``, gradients, hooks, buffers and the global random state are restored, also
     after an error. Anything that is not an ``nn.Module`` (an estimator, a callable) only has the
@@ -36,7 +36,7 @@ def untouched(model: Any, frozen: bool = True) -> Iterator[Any]:
     """
     import torch
 
-    with seeded(None):
+    with seeded(seed):
         if not isinstance(model, torch.nn.Module):
             yield model
             return

@@ -18,7 +18,7 @@ from ..explanation.checks import soundness
 from ..explanation.door import explain
 from ..explanation.result import Explanation
 from ..explanation.score import class_scores
-from ..state import generator, seeded, untouched
+from ..state import generator, untouched
 from ..zoo.holder import unwrap
 from .axiomatic import relative_gap
 from .behaviour import answers
@@ -124,7 +124,7 @@ class Court:
     def judged(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Return the answers to the questions for some maps, ``(inputs,)`` each."""
         score, space = self._asked
-        with untouched(self.model), seeded(self.seed):
+        with untouched(self.model, seed=self.seed):
             before = score.n_forward
             found = {name: question(score, space, values) for name, question in QUESTIONS.items()}
         self.evaluations += score.n_forward - before
@@ -134,7 +134,7 @@ class Court:
     def _asked(self) -> tuple[Any, Any]:
         if self._first is None:
             raise BadInput("Nothing was explained yet", "a method that can", "Try one")
-        with untouched(self.model), seeded(self.seed):
+        with untouched(self.model, seed=self.seed):
             return asked(self._first, self.model)
 
     @cached_property

@@ -16,7 +16,7 @@ from ..explanation.registry import attributing
 from ..explanation.result import Explanation
 from ..explanation.score import Score
 from ..explanation.space import Space
-from ..state import seeded, untouched
+from ..state import untouched
 from ..zoo.holder import unwrap
 from .floors import floors
 from .registry import Metric, look_up
@@ -78,7 +78,7 @@ def evaluate(
     """
     _judgeable(e)
     asked_for = _options(metrics)
-    with untouched(unwrap(model)) as lent, seeded(seed):
+    with untouched(unwrap(model), seed=seed) as lent:
         case = Case(e, lent, data, evidence, output, baselines, seed)
         columns, flags = {}, {}
         for entry, options in asked_for:

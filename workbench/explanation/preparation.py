@@ -11,7 +11,7 @@ import torch
 
 from ..data.records import Data
 from ..errors import BadInput, NotExplainable
-from ..state import seeded, untouched
+from ..state import untouched
 from ..zoo.identity import fingerprint
 from . import checks, entrance
 from .arguments import checked
@@ -52,7 +52,7 @@ class Explainer:
         common, budget = checked(entry, {**self.common, "background": given.background}, given)
         flags = checks.of_model(model) | given.flags | checks.of_rows(given.x, given.codec)
         mark = fingerprint(model)
-        with untouched(model), seeded(common["seed"]):
+        with untouched(model, seed=common["seed"]):
             call = Call(entry, model, given, target, common, kept=self._kept(mark))
             result = _within(budget, call, self.options, started)
             result = _held_against_full(call, self.options, result)
@@ -89,7 +89,7 @@ class Explainer:
         if create_graph:
             self._require_graph()
         kept = None if create_graph else self._kept(fingerprint(self.model))
-        with untouched(self.model, frozen=not create_graph), seeded(common["seed"]):
+        with untouched(self.model, frozen=not create_graph, seed=common["seed"]):
             call = Call(self.entry, self.model, given, target, common, kept=kept, keeps_graph=create_graph)
             values = call.values(self.options)[0]
         return values if create_graph else values.detach()

@@ -6,7 +6,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -219,9 +219,14 @@ def method(name: str, *, needs: Iterable[str], signed: bool, estimand: str, pape
 
 def table() -> dict[str, Method]:
     """Return all methods by name; the families are imported on first use."""
+    _import_families()
+    return _METHODS
+
+
+@cache
+def _import_families() -> None:
     for family in FAMILIES:
         importlib.import_module(f"{__package__}.{family}")
-    return _METHODS
 
 
 def look_up(name: str) -> Method:
