@@ -1,7 +1,8 @@
 """Pairs of models of which it is known how alike they are: what a measure of drift must say about them.
 
-The first two compute the same function and hold other weights; the third has other answers and the same
-hidden layers. They are made of any trained network, and test a comparison as a referee would.
+The first three give the same answers with other weights or other logits; the others give other answers: from the
+same hidden layers, with the same maps, or only where the input is rough. They are made of any trained network, and
+test a comparison as a referee would.
 """
 
 from __future__ import annotations
@@ -98,15 +99,80 @@ def swapped_answers(net: nn.Module) -> nn.Module:
         It has no linear layer.
     """
     changed = _copied(net)
-    last: Any = next((m for m in reversed(list(changed.modules())) if isinstance(m, nn.Linear)), None)
-    if last is None:
-        raise BadInput(
-            f"A {type(net).__name__} has no linear layer", "one that gives the logits", "Use another net"
-        )
+    last = _last_linear(changed)
     last.weight.copy_(last.weight.roll(1, 0))
     if last.bias is not None:
         last.bias.copy_(last.bias.roll(1, 0))
     return changed
+
+
+@torch.no_grad()
+def biased(net: nn.Module, towards: int, size: float) -> nn.Module:
+    """Return a copy that leans towards one class by a constant, and whose maps of differences are the original's.
+
+    What hiding a part changes is blind to a constant, so that a look at maps alone is fooled (the end that Heo et al.
+    2019 and Anders et al. 2020 reach by training): only the answers say that the two differ.
+
+    Parameters
+    ----------
+    net
+        A network that ends in a linear layer with a bias; it is not touched.
+    towards, size
+        The class, and what is added to its logit.
+
+    Raises
+    ------
+    BadInput
+        It has no such layer.
+    """
+    changed = _copied(net)
+    last = _last_linear(changed)
+    if last.bias is None:
+        raise BadInput("The last linear layer has no bias", "one that has", "Use another net")
+    last.bias[towards] += size
+    return changed
+
+
+class ShiftedLogits(nn.Module):
+    """A network with a function of the input added to all its logits: every probability is as before."""
+
+    def __init__(self, net: nn.Module, size: float = 5.0) -> None:
+        super().__init__()
+        self.net, self.size = _copied(net), size
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits ``(n, class)``, shifted by one number a row."""
+        return self.net(x) + self.size * (1 + x.float().flatten(1).mean(1, keepdim=True).sin())
+
+
+class RoughlyOtherwise(nn.Module):
+    """A network that gives each class the next one's logit wherever neighbouring pixels differ much.
+
+    On smooth images its answers and gradients are the original's; on noisy ones it answers otherwise, as a model
+    that knows when it is audited can (Slack et al. 2020, the other way round).
+
+    Parameters
+    ----------
+    net
+        A network of images; it is copied.
+    smooth, rough
+        Images ``(n, channel, row, column)`` of the two kinds; the threshold lies half-way between their means.
+    """
+
+    def __init__(self, net: nn.Module, smooth: torch.Tensor, rough: torch.Tensor) -> None:
+        super().__init__()
+        self.net = _copied(net)
+        self.threshold = float(roughness(smooth).mean() + roughness(rough).mean()) / 2
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the logits ``(n, class)``."""
+        z = self.net(x)
+        return torch.where((roughness(x) > self.threshold)[:, None], z.roll(1, 1), z)
+
+
+def roughness(x: torch.Tensor) -> torch.Tensor:
+    """Return the mean absolute difference of neighbours along the rows of images, ``(n,)``."""
+    return x.diff(dim=-1).abs().flatten(1).mean(1)
 
 
 def _changed(net: nn.Module, example: torch.Tensor, change: Callable[[Any, Any], None],
@@ -126,6 +192,15 @@ def _changed(net: nn.Module, example: torch.Tensor, change: Callable[[Any, Any],
 
 def _alike(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     return bool((ours - theirs).abs().max() <= ROUNDING * theirs.abs().max())
+
+
+def _last_linear(net: nn.Module) -> Any:
+    found = [m for m in net.modules() if isinstance(m, nn.Linear)]
+    if not found:
+        raise BadInput(
+            f"A {type(net).__name__} has no linear layer", "one that gives the logits", "Use another net"
+        )
+    return found[-1]
 
 
 def _copied(net: nn.Module) -> nn.Module:
