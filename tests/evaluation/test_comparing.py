@@ -150,7 +150,12 @@ def test_neither_model_is_changed(small, narrow, few, unchanged):
 
 def test_by_default_every_method_that_can_is_used(narrow, few):
     c = compared(narrow, narrow, few, methods=None, n=4)
-    assert list(c.facts["methods"]) == ["occlusion", "integrated_gradients", "grad_cam"]
+    assert list(c.facts["methods"]) == [
+        "occlusion",
+        "occlusion:runner_up",
+        "integrated_gradients",
+        "grad_cam",
+    ]
     assert c.facts["methods"]["grad_cam"]["relu"] is False and not any(
         "explain" in note for note in c.facts["skipped"]
     )
@@ -158,7 +163,7 @@ def test_by_default_every_method_that_can_is_used(narrow, few):
 
 def test_what_cannot_explain_them_is_left_out_and_said(small, few):
     c = compared(small, small, few, methods=None, n=4)
-    assert list(c.facts["methods"]) == ["occlusion", "integrated_gradients"]
+    assert list(c.facts["methods"]) == ["occlusion", "occlusion:runner_up", "integrated_gradients"]
     assert any(
         "grad_cam cannot explain this model: the model has no convolution" in n for n in c.facts["skipped"]
     )
@@ -172,7 +177,7 @@ def test_a_reference_of_another_kind_counts_too(narrow, small, few):
 def test_estimators_are_compared_by_hiding_parts(few):
     tree, other = (wb.fit(wb.build("tree", few, max_depth=depth), few) for depth in (6, 3))
     c = compared(tree, other, few, methods=None, references=1, n=10)
-    assert list(c.facts["methods"]) == ["occlusion"] and c.facts["references"] == 1
+    assert list(c.facts["methods"]) == ["occlusion", "occlusion:runner_up"] and c.facts["references"] == 1
     assert sum("has no gradient" in note for note in c.facts["skipped"]) == 2
     assert c.verdict.word == "cannot tell" and c.rows["x"].shape == (10, 1, 28, 28)
 
@@ -191,7 +196,10 @@ def test_a_table_is_compared_column_by_column():
 
 def test_the_primary_method_is_always_there_and_first(small, few):
     c = compared(small, small, few, methods=["saliency"], n=2)
-    assert list(c.facts["methods"]) == ["occlusion", "saliency"] and c.facts["primary"] == "occlusion"
+    assert (
+        list(c.facts["methods"]) == ["occlusion", "occlusion:runner_up", "saliency"]
+        and c.facts["primary"] == "occlusion"
+    )
     assert c.facts["methods"]["saliency"]["abs"] is False
 
 

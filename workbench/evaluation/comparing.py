@@ -11,21 +11,23 @@ from tqdm.auto import tqdm
 
 from ..compression.compressed import Compressed
 from ..compression.controls import is_sham_of
+from ..data.bare import NOTE as BARE
+from ..data.bare import as_data
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
-from ..explanation.door import explain
 from ..explanation.outputs import OUTPUTS
 from ..explanation.registry import attributing, look_up, require
 from ..explanation.result import Explanation
+from ..explanation.score import class_scores
 from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
-from .axiomatic import relative_gap
+from . import maps
 from .behaviour import CONDITIONS, answers, conditions
 from .comparison import Comparison
 from .controls import Cast, assemble
 from .judging import evaluate
-from .similarities import similarity
+from .maps import RIVAL, Maps
 
 # maps are compared with their signs; fewer steps than usual are enough for a secondary row
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -33,6 +35,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "grad_cam": {"relu": False},
     "integrated_gradients": {"n_steps": 32},
 }
+SECOND_PRIMARY = "kernel_shap"  # where the primary's own maps were trained on
+REGIONS = 7  # of an image's side, for the methods that ask for as many evaluations as there are features
 LARGE = 32  # rows or columns of an image
 COMPARED = ("cosine", "topk_iou", "mass_moved")
 MERITS = ("deletion", "insertion", "completeness", "sparseness")
@@ -67,10 +71,13 @@ def compare(
     before, after
         Models, or what holds one. A ``Compressed`` brings the steps from which its sham is trained.
     data
-        Test rows are compared; training rows train the controls.
+        Test rows are compared; training rows train the controls. Also the name of a shipped set, or ``(x, y)``:
+        images or numbers as the models take them, which are all compared and train nothing.
     methods
         Names, or a dict of names and options; the primary is always among them. By default also integrated
-        gradients, Grad-CAM and attention, where all models can be explained by them.
+        gradients, Grad-CAM and attention, where all models can be explained by them. In a dict an entry may also be
+        your own function ``f(model, x, target) -> values``, or explanations that you have: ``(before, after)``, or a
+        dict of these and of "self", "sham", "references" (a list) and "randomized".
     output
         The scalar to explain. Raw logits hold a part that no answer depends on: keep the centred logit.
     n
@@ -113,39 +120,88 @@ def compare(
     ('cannot tell', 1.0)
     """
     started = time.perf_counter()
-    _check(output, n, references, margin, data)
+    data = as_data(data)
+    _check(output, n, references, margin)
     labels = _labels(groups, data)
-    chosen, skipped = _methods(methods, _given(before, after, sham, references), data)
+    trained_on = _trained_on(after)
+    primary = _primary(data, trained_on)
+    chosen, skipped = _methods(methods, primary, _given(before, after, sham, references), data)
     cast = assemble(before, after, data, references, sham, seed, verbose)
     rows = data.test[:n]
-    target = answers(cast.before, rows)
-    players = 4 + len(cast.references)
-    with tqdm(
-        total=players * len(chosen), unit="map", desc="compare", disable=not verbose, leave=False
-    ) as bar:
-        explained = {
-            name: _Explained(cast, rows, target, name, options, output, seed, bar)
-            for name, options in chosen.items()
-        }
-    primary = explained[data.wording.primary]
+    scores = class_scores(cast.before, rows)
+    explained = _explained(cast, rows, scores, chosen, primary, output, seed, verbose)
+    first = explained[primary]
     return Comparison(
         similarities={(m, s): found.columns(s) for m, found in explained.items() for s in COMPARED},
         kept=_kept(cast, conditions(data.test.x, seed, data.codec), data.codec),
         right=_right(cast, data.test),
-        maps=primary.shown(),
+        maps=first.shown(),
         answers={name: answers(model, rows) for name, model in _shown(cast).items()},
-        rows={"x": rows.x, "y": rows.y, "target": target, "row_ids": rows.row_ids,
-              "clusters": data.test.clusters, **_worded(primary.first)},
-        merit=_merit(cast, primary, data, seed),
+        rows={"x": rows.x, "y": rows.y, "target": scores.argmax(1), "row_ids": rows.row_ids,
+              "clusters": data.test.clusters, **_worded(first.first)},
+        merit=_merit(cast, first, data, seed),
         facts={
             "output": output, "margin": margin, "seed": seed, "labels": labels,
             "groups": "class" if groups is None else "group",
             "controls_given": {"sham": sham is not None and not is_sham_of(sham, after), "references": not isinstance(references, int)},
-            "notes": list(cast.notes), "skipped": skipped,
-            **_sizes(cast, rows, data), **_asked(explained, data.wording.primary), **_history(before, after, cast, data),
+            "notes": [*cast.notes, *(note for note in data.notes if note == BARE)], "skipped": skipped, "trained_on": trained_on,
+            **_sizes(cast, rows, data), **_asked(explained, primary), **_history(before, after, cast, data),
             "seconds": time.perf_counter() - started,
         },
     )  # fmt: skip
+
+
+def _explained(cast: Cast, rows: Split, scores: np.ndarray, chosen: dict[str, Any], primary: str, output: str, seed: int,
+               verbose: bool) -> dict[str, Maps]:  # fmt: skip
+    """Explain every model by every method, for the original's classes; by the primary also against its second ones."""
+    target, rival = scores.argmax(1), _second(scores)
+    contrasts = scores.shape[1] > 2 and output in ("logit", "centred_logit")
+    rounds = sum(not maps.is_ready(asked) for asked in chosen.values()) + contrasts
+    with tqdm(
+        total=(4 + len(cast.references)) * rounds,
+        unit="map",
+        desc="compare",
+        disable=not verbose,
+        leave=False,
+    ) as bar:
+
+        def tick(method: str) -> None:
+            bar.set_postfix_str(method)
+            bar.update()
+
+        found = {}
+        for name, asked in chosen.items():
+            found[name] = _maps(cast, rows, target, name, asked, output, seed, tick)
+            if name == primary and contrasts:
+                other = maps.by_method(cast, rows, rival, name, asked, output, seed, tick)
+                found[name + RIVAL] = found[name].against(other)
+    return found
+
+
+def _maps(
+    cast: Cast, rows: Split, target: np.ndarray, name: str, asked: Any, output: str, seed: int, tick: Any
+) -> Maps:
+    if callable(asked):
+        return maps.by_function(cast, rows, target, name, asked, seed, tick)
+    if maps.is_ready(asked):
+        return maps.ready(asked, name, rows, target)
+    return maps.by_method(cast, rows, target, name, asked, output, seed, tick)
+
+
+def _second(scores: np.ndarray) -> np.ndarray:
+    """Return the class that comes second, ``(n,)``."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, min(1, scores.shape[1] - 1)]
+
+
+def _trained_on(after: Any) -> list[str]:
+    """Return the methods whose maps the compressed model was trained to keep: their agreement proves nothing."""
+    steps = after.steps if isinstance(after, Compressed) else ()
+    return sorted({method for step in steps for method in step.get("trained_on") or ()})
+
+
+def _primary(data: Data, trained_on: Sequence[str]) -> str:
+    """Return the method whose maps are the primary end point, fixed before results: one that was not trained on."""
+    return data.wording.primary if data.wording.primary not in trained_on else SECOND_PRIMARY
 
 
 def _sizes(cast: Cast, rows: Split, data: Data) -> dict[str, Any]:
@@ -161,15 +217,18 @@ def _worded(e: Explanation) -> dict[str, Any]:
     return {name: value for name, value in words.items() if value is not None and e.labels is not None}
 
 
-def _asked(explained: dict[str, _Explained], primary: str) -> dict[str, Any]:
+def _asked(explained: dict[str, Maps], primary: str) -> dict[str, Any]:
     """Return what was explained how, and what was noticed about the compressed model's surrogate."""
     return {
         "primary": primary,
         "methods": {m: found.settings for m, found in explained.items()},
-        "real_artifact": "twin" not in explained[primary].flags,
-        "twin": {m: found.flags["twin"] for m, found in explained.items() if "twin" in found.flags},
+        "real_artifact": "twin" not in explained[primary].compressed.flags,
+        "twin": {
+            m: found.compressed.flags["twin"]
+            for m, found in explained.items()
+            if "twin" in found.compressed.flags
+        },
         "gaps": {m: found.gap for m, found in explained.items()},
-        "trained_on": [],
     }
 
 
@@ -186,13 +245,9 @@ def _history(before: Any, after: Any, cast: Cast, data: Data) -> dict[str, Any]:
             "int8": is_int8(cast.after), "fingerprints": prints}  # fmt: skip
 
 
-def _check(output: str, n: Any, references: Any, margin: Any, data: Any) -> None:
+def _check(output: str, n: Any, references: Any, margin: Any) -> None:
     if output not in OUTPUTS:
         raise unknown("output", output, OUTPUTS)
-    if not isinstance(data, Data):
-        raise BadInput(
-            f"data is a {type(data).__name__}", "Data, with test rows to compare on", "Use wb.from_arrays"
-        )
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise BadInput(f"n is {n!r}", "a number of rows, at least one", "400 are a good number")
     if isinstance(references, int) and references < 0:
@@ -223,26 +278,14 @@ def _labels(groups: Sequence[Any] | None, data: Data) -> list[str]:
     return labels
 
 
-def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return the methods with their options, and notes on those of the default that cannot explain the models."""
-    primary = data.wording.primary
+def _methods(asked: Any, primary: str, models: Sequence[Any], data: Data) -> tuple[dict[str, Any], list[str]]:
+    """Return what was asked for by name, the primary first, and notes on defaults that cannot explain the models."""
     if asked is not None:
-        asked = [asked] if isinstance(asked, str) else asked
-        options = (
-            dict(asked)
-            if isinstance(asked, Mapping)
-            else {name: {k: v for k, v in OPTIONS.get(name, {}).items() if k != "n_steps"} for name in asked}
-        )
-        if views := [name for name in options if look_up(name).scope == "global" or not attributing(name)]:
-            raise BadInput(
-                f"{views[0]} gives no attributions of rows",
-                "methods with a map a row",
-                "Choose among wb.methods()",
-            )
+        named = _named(asked)
         for model in models:
-            for name in options:
+            for name in _ours(named):
                 require(look_up(name), model, data.kind)
-        return {primary: options.pop(primary, _options(primary, data)), **options}, []
+        return {primary: named.pop(primary, _options(primary, data)), **named}, []
     able, notes = {}, []
     for name in (primary, *data.wording.secondary):
         try:
@@ -254,12 +297,47 @@ def _methods(asked: Any, models: Sequence[Any], data: Data) -> tuple[dict[str, d
     return able, notes
 
 
+def _named(asked: Any) -> dict[str, Any]:
+    """Return methods with their options, functions or ready maps, and refuse what has no map a row."""
+    asked = [asked] if isinstance(asked, str) else asked
+    if not isinstance(asked, Mapping):
+        asked = {name: {k: v for k, v in OPTIONS.get(name, {}).items() if k != "n_steps"} for name in asked}
+    if strange := [name for name in asked if not str(name).isidentifier()]:
+        raise BadInput(
+            f"A method is called {strange[0]!r}",
+            "a name without spaces, such as my_method",
+            "Call it otherwise",
+        )
+    if views := [name for name in _ours(asked) if look_up(name).scope == "global" or not attributing(name)]:
+        raise BadInput(
+            f"{views[0]} gives no attributions of rows",
+            "methods with a map a row",
+            "Choose among wb.methods()",
+        )
+    return dict(asked)
+
+
+def _ours(named: Mapping[str, Any]) -> list[str]:
+    """Return the names that are those of methods, not of functions or of ready maps."""
+    return [name for name, asked in named.items() if not (callable(asked) or maps.is_ready(asked))]
+
+
 def _options(name: str, data: Data) -> dict[str, Any]:
     """Return a default method's options; windows do not overlap on large images, where they would cost minutes."""
+    if name == SECOND_PRIMARY and data.kind == "image":
+        return {"feature_mask": _regions(data.input_shape)}
     if name == "occlusion" and min(data.input_shape[-2:]) >= LARGE:
         window = [max(1, side // 7) for side in data.input_shape[-2:]]
         return {"window": window, "strides": window}
+    if data.kind == "table" and data.codec is None:
+        return {**OPTIONS.get(name, {}), "baselines": data.train.x.mean(0, dtype=np.float32)}
     return OPTIONS.get(name, {})
+
+
+def _regions(shape: tuple[int, ...]) -> np.ndarray:
+    """Return the number of the region that each pixel lies in, ``(1, row, column)``: seven by seven of them."""
+    down, right = (np.arange(side) * REGIONS // side for side in shape[-2:])
+    return (down[:, None] * REGIONS + right)[None]
 
 
 def _shown(cast: Cast) -> dict[str, Any]:
@@ -268,58 +346,6 @@ def _shown(cast: Cast) -> dict[str, Any]:
     return {name: m for name, m in shown.items() if m is not None} | dict(
         zip(["another run"], cast.references, strict=False)
     )
-
-
-class _Explained:
-    """Every model explained by one method, for the original's classes; independent draws for all but the first."""
-
-    def __init__(self, cast: Cast, rows: Split, target: np.ndarray, method: str, options: dict[str, Any],
-                 output: str, seed: int, bar: tqdm) -> None:  # fmt: skip
-        def explained(model: Any, draw: int) -> Explanation:
-            bar.set_postfix_str(method)
-            bar.update()
-            return explain(model, rows, method, target=target, output=output, seed=draw, **options)
-
-        self.first = explained(cast.before, seed)
-        random = look_up(method).takes("seed") or "noise" in options
-        self.runs = {
-            "self": [explained(cast.before, seed + 1) if random else self.first],
-            "sham": [] if cast.sham is None else [explained(cast.sham, seed + 1)],
-            "compressed": [explained(cast.after, seed + 1)],
-            "references": [explained(model, seed + 1) for model in cast.references],
-            "randomized": [explained(cast.randomized, seed + 1)],
-        }
-        self.settings = {
-            k: v for k, v in self.first.settings.items() if k not in ("measured", "seed", "output")
-        }
-        self.flags = self.runs["compressed"][0].flags
-
-    @property
-    def gap(self) -> float:
-        """The compressed model's median completeness gap, a share of the output's difference; NaN where none is promised."""
-        return (
-            float(np.nanmedian(relative_gap(self.runs["compressed"][0])))
-            if self.first.delta is not None
-            else float("nan")
-        )
-
-    def columns(self, name: str) -> dict[str, np.ndarray]:
-        """Return the similarity of every run's maps to the original's, ``(runs, n)`` by column."""
-        n = len(self.first)
-        return {
-            column: np.array([similarity(self.first, e, metrics=(name,))[name] for e in runs]).reshape(-1, n)
-            for column, runs in self.runs.items()
-        }
-
-    def shown(self) -> dict[str, np.ndarray]:
-        """Return the maps that are drawn side by side."""
-        drawn = {"original": [self.first], "compressed": self.runs["compressed"], "trained on": self.runs["sham"],
-                 "another run": self.runs["references"]}  # fmt: skip
-        return {name: _map(runs[0]) for name, runs in drawn.items() if runs}
-
-
-def _map(e: Explanation) -> np.ndarray:
-    return e.values if e.map is None else e.map
 
 
 def _columns(cast: Cast) -> dict[str, list[Any]]:
@@ -347,11 +373,11 @@ def _right(cast: Cast, test: Split) -> dict[str, np.ndarray]:
     }
 
 
-def _merit(cast: Cast, primary: _Explained, data: Data, seed: int) -> dict[str, dict[str, Any]]:
+def _merit(cast: Cast, primary: Maps, data: Data, seed: int) -> dict[str, dict[str, Any]]:
     """Judge each model's own explanations: how faithful above the best floor, how sparse."""
     models = {
         "original": (cast.before, primary.first),
-        "compressed": (cast.after, primary.runs["compressed"][0]),
+        "compressed": (cast.after, primary.compressed),
     }
     if cast.sham is not None:
         models["sham"] = cast.sham, primary.runs["sham"][0]

@@ -13,6 +13,7 @@ from .. import files, html
 from ..data.kinds import KINDS
 from ..errors import BadFile, unknown
 from .intervals import Interval, bootstrap_mean, index_interval, tail_probability
+from .maps import RIVAL
 from .margins import Measured, examine, kept_margin, similarity_margin
 from .shares import accuracy_difference, share_interval
 from .similarities import SIMILARITIES
@@ -96,6 +97,10 @@ class Comparison:
         columns = self.of(method, similarity)
         alike = 1.0 if SIMILARITIES[similarity].higher_is_alike else -1 / PER_CENT
         values = {name: alike * runs for name, runs in columns.items()}
+        if not len(values["self"]):
+            return Interval(
+                np.nan, np.nan, np.nan, "no second maps of the original: its own noise is not known"
+            )
         return index_interval(values["compressed"][0], values["references"], values["self"][0], self._clusters,
                               seed=self.facts["seed"])  # fmt: skip
 
@@ -111,12 +116,15 @@ class Comparison:
         return {"method": method, "similarity": similarity, "self": means["self"], "sham": means["sham"],
                 "compressed": interval.value, "low": interval.low, "high": interval.high,
                 "references": means["references"], "randomized": means["randomized"],
-                "index": self.index(method, similarity).value, "trained_on": method in self.facts["trained_on"],
+                "index": self.index(method, similarity).value, "trained_on": method.removesuffix(RIVAL) in self.facts["trained_on"],
                 "role": "primary" if (method, similarity) == (self.facts["primary"], "cosine") else "secondary",
                 "n": self.n}  # fmt: skip
 
     def secondary(self) -> pd.DataFrame:
-        """Return compressed minus sham for the methods that decide nothing, with tail probabilities after Holm."""
+        """Return compressed minus sham for the methods that decide nothing, with tail probabilities after Holm.
+
+        Methods that were trained on are left out: they would agree whatever happened.
+        """
         import pandas as pd
 
         from .intervals import holm
@@ -124,7 +132,8 @@ class Comparison:
         rows = []
         for method, similarity in self.similarities:
             columns = self.of(method, similarity)
-            if similarity == "cosine" and method != self.facts["primary"] and len(columns["sham"]):
+            held_out = method not in (self.facts["primary"], *self.facts["trained_on"])
+            if similarity == "cosine" and held_out and len(columns["sham"]):
                 difference = columns["compressed"][0] - columns["sham"][0]
                 p = tail_probability(difference, self._clusters, seed=self.facts["seed"])
                 rows.append({"method": method, "compressed - sham": difference.mean(), "p": p})

@@ -20,7 +20,6 @@ SIMILAR = {"cosine": "cosine", "topk_iou": "IoU of the top 10 %", "mass_moved": 
 MISSING = (
     "easier or harder to explain, by the fidelity of a surrogate tree",
     "shifted inputs and counterfactual pairs",
-    "the runner-up as a second, untrained target",
     "calibration",
     "similarity by layer",
     "what people said",
@@ -214,11 +213,17 @@ def _similarities(c: Comparison) -> list[dict[str, Any]]:
             if c.facts["int8"]
             else "the model"
         )
-        name = f"{method.replace('_', ' ')} of {on}" + (" (primary)" if primary else "")
+        base, _, against = method.partition(":")
+        name = (
+            f"{comparisons.told(base)} of {on}"
+            + (", against the runner-up" if against else "")
+            + (" (primary)" if primary else "")
+        )
         placed = _index(c.index(method))
+        weight = "trained on: counts for nothing" if method in c.facts["trained_on"] else "secondary"
         rows.append(_line(name, _similar(columns["self"]), _similar(columns["sham"]), short(interval.value),
                           _similar(columns["references"]), f"{short(interval.low)} to {short(interval.high)}",
-                          f"{_read(c.primary)}; {placed}" if primary else f"secondary; {placed}"))  # fmt: skip
+                          f"{_read(c.primary)}; {placed}" if primary else f"{weight}; {placed}"))  # fmt: skip
     return rows
 
 
@@ -281,9 +286,9 @@ def _methods(c: Comparison) -> list[str]:
         said.append(
             "Milliseconds are those of the fastest of 30 interleaved calls on one thread; on a busy machine even they are unsure."
         )
-    said += [f"{method.replace('_', ' ')}: {flag}" for method, flag in c.facts["twin"].items()]
+    said += [f"{comparisons.told(method)}: {flag}" for method, flag in c.facts["twin"].items()]
     said += [
-        f"Completeness gap of {method.replace('_', ' ')} for the compressed model: median {100 * gap:.1f} % of the output's difference."
+        f"Completeness gap of {comparisons.told(method)} for the compressed model: median {100 * gap:.1f} % of the output's difference."
         for method, gap in c.facts["gaps"].items()
         if gap is not None and np.isfinite(gap)
     ]
@@ -298,7 +303,7 @@ def _rule(c: Comparison) -> str:
 
 def _secondary(c: Comparison) -> list[str]:
     return [
-        f"Secondary: {row['method'].replace('_', ' ')}, compressed minus trained on {row['compressed - sham']:+.3f}, tail probability after "
+        f"Secondary: {comparisons.told(row['method'])}, compressed minus trained on {row['compressed - sham']:+.3f}, tail probability after "
         f"Holm {row['p after Holm']:.2g}."
         for _, row in c.secondary().iterrows()
     ]
@@ -345,7 +350,7 @@ def _placed(row: Any) -> dict[str, Any]:
     numbers["compressed"] += f" ({digits.format(row['low'])} to {digits.format(row['high'])})"
     index = f"{row['index']:.2f}" if np.isfinite(row["index"]) else "no room"
     return {
-        "maps": f"{row['method']}, {SIMILAR[row['similarity']]}".replace("_", " "),
+        "maps": f"{comparisons.told(row['method'])}, {SIMILAR[row['similarity']]}",
         **numbers,
         "index": index,
     }

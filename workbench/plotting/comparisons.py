@@ -41,6 +41,11 @@ def standing(comparison: Any, similarity: str = "cosine") -> Figure:
     return fig
 
 
+def told(method: str) -> str:
+    """Return a method's name as it is read; behind a colon stands what its maps are held against."""
+    return method.replace("runner_up", "runner-up").replace(":", " against the ").replace("_", " ")
+
+
 def _axis(ax: Any, row: Any, references: np.ndarray) -> None:
     means = references.mean(1) if len(references) else np.empty(0)
     if len(means):
@@ -66,7 +71,8 @@ def _axis(ax: Any, row: Any, references: np.ndarray) -> None:
     ax.spines["left"].set_visible(False)
     weight = " (primary)" if row["role"] == "primary" else ""
     index = "" if np.isnan(row["index"]) else f"   index {row['index']:.2f}"
-    ax.set_title(f"{row['method'].replace('_', ' ')}{weight}{index}", fontsize=9, pad=2)
+    trained = "   hollow: trained on" if row["trained_on"] else ""
+    ax.set_title(f"{told(row['method'])}{weight}{index}{trained}", fontsize=9, pad=2)
 
 
 def _zoom(ax: Any, row: Any, shown: list[float]) -> None:
@@ -104,7 +110,7 @@ def _standing_title(comparison: Any) -> str:
 def standing_alt(comparison: Any) -> str:
     """Say in words what :func:`standing` shows."""
     rows = comparison.table().query("similarity == 'cosine'")
-    said = [f"{row['method'].replace('_', ' ')}: {_told(row)}" for _, row in rows.iterrows()]
+    said = [f"{told(row['method'])}: {_told(row)}" for _, row in rows.iterrows()]
     return "Similarity of maps to the original's by method. " + "; ".join(said) + "."
 
 
