@@ -40,6 +40,7 @@ REGIONS = 7  # of an image's side, for the methods that ask for as many evaluati
 LARGE = 32  # rows or columns of an image
 COMPARED = ("cosine", "topk_iou", "mass_moved")
 MERITS = ("deletion", "insertion", "completeness", "sparseness")
+CONTRASTED = 100  # rows that are explained against the runner-up too
 MERIT_ROWS, MERIT_SHARE = 100, 4  # of four rows one, at most 100: floors cost more than all maps together
 
 
@@ -173,7 +174,9 @@ def _explained(cast: Cast, rows: Split, scores: np.ndarray, chosen: dict[str, An
         for name, asked in chosen.items():
             found[name] = _maps(cast, rows, target, name, asked, output, seed, tick)
             if name == primary and contrasts:
-                other = maps.by_method(cast, rows, rival, name, asked, output, seed, tick)
+                other = maps.by_method(
+                    cast, rows[:CONTRASTED], rival[:CONTRASTED], name, asked, output, seed, tick
+                )
                 found[name + RIVAL] = found[name].against(other)
     return found
 

@@ -71,9 +71,9 @@ class Comparison:
         """The group of every test row, ``(test rows,)``."""
         return np.array(self.facts["labels"])
 
-    @property
-    def _clusters(self) -> np.ndarray:
-        return self.rows["clusters"][: self.n]
+    def _clusters(self, method: str) -> np.ndarray:
+        """Return the clusters of the rows that a method explained: all that were compared, or the first of them."""
+        return self.rows["clusters"][: self.of(method)["compressed"].shape[1]]
 
     def of(self, method: str, similarity: str = "cosine") -> dict[str, np.ndarray]:
         """Return the similarities of one method by column, ``(runs, n)``."""
@@ -86,7 +86,7 @@ class Comparison:
     def interval(self, method: str, similarity: str = "cosine") -> Interval:
         """Return the compressed model's mean similarity with its 95 % interval over inputs, for this pair."""
         return bootstrap_mean(
-            self.of(method, similarity)["compressed"][0], self._clusters, seed=self.facts["seed"]
+            self.of(method, similarity)["compressed"][0], self._clusters(method), seed=self.facts["seed"]
         )
 
     def index(self, method: str, similarity: str = "cosine") -> Interval:
@@ -101,7 +101,7 @@ class Comparison:
             return Interval(
                 np.nan, np.nan, np.nan, "no second maps of the original: its own noise is not known"
             )
-        return index_interval(values["compressed"][0], values["references"], values["self"][0], self._clusters,
+        return index_interval(values["compressed"][0], values["references"], values["self"][0], self._clusters(method),
                               seed=self.facts["seed"])  # fmt: skip
 
     def table(self) -> pd.DataFrame:
@@ -118,7 +118,7 @@ class Comparison:
                 "references": means["references"], "randomized": means["randomized"],
                 "index": self.index(method, similarity).value, "trained_on": method.removesuffix(RIVAL) in self.facts["trained_on"],
                 "role": "primary" if (method, similarity) == (self.facts["primary"], "cosine") else "secondary",
-                "n": self.n}  # fmt: skip
+                "n": columns["compressed"].shape[1]}  # fmt: skip
 
     def secondary(self) -> pd.DataFrame:
         """Return compressed minus sham for the methods that decide nothing, with tail probabilities after Holm.
@@ -135,7 +135,7 @@ class Comparison:
             held_out = method not in (self.facts["primary"], *self.facts["trained_on"])
             if similarity == "cosine" and held_out and len(columns["sham"]):
                 difference = columns["compressed"][0] - columns["sham"][0]
-                p = tail_probability(difference, self._clusters, seed=self.facts["seed"])
+                p = tail_probability(difference, self._clusters(method), seed=self.facts["seed"])
                 rows.append({"method": method, "compressed - sham": difference.mean(), "p": p})
         frame = pd.DataFrame(rows, columns=["method", "compressed - sham", "p"])
         return frame.assign(**{"p after Holm": holm(frame["p"].to_numpy())})

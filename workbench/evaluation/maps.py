@@ -73,7 +73,8 @@ class Maps:
     def against(self, rival: Maps) -> Maps:
         """Return the maps of the class less those of another one: what speaks for the first against the second.
 
-        Methods that hide parts are linear in the output, so that this is their explanation of the difference.
+        Methods that hide parts are linear in the output, so that this is their explanation of the difference. Where
+        the other's maps are those of the first rows only, so are these.
         """
         runs = {
             column: [_less(one, other) for one, other in zip(mine, rival.runs[column], strict=True)]
@@ -83,6 +84,7 @@ class Maps:
 
 
 def _less(one: Explanation, other: Explanation) -> Explanation:
+    one = one[: len(other)]
     settings = {**one.settings, "against": "the original's second class"}
     return replace(one, values=one.values - other.values, delta=None, settings=settings)
 
