@@ -13,7 +13,7 @@ from workbench.evaluation.comparison import Comparison
 N, TESTS, SIDE = 150, 300, 6  # rows explained and all test rows, unless another number is asked for
 LEVELS = {"self": 1.0, "sham": 0.98, "compressed": 0.97, "references": 0.95, "randomized": 0.1}
 RUNS = {"self": 1, "sham": 1, "compressed": 1, "references": 3, "randomized": 1}
-CONDITIONS = ("clean", "masked", "noisy")
+CONDITIONS = ("clean", "masked", "noisy", "shifted")
 MAPS = ("original", "compressed", "trained on", "another run")
 
 

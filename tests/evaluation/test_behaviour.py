@@ -1,13 +1,14 @@
 """The conditions under which answers are counted, and what an answer is."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 import workbench as wb
 from workbench.data.tokenizer import Tokenizer
-from workbench.evaluation.behaviour import CONDITIONS, answers, conditions
+from workbench.evaluation.behaviour import CONDITIONS, answers, conditions, counterfactuals
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,44 @@ def test_a_noisy_image_is_still_an_image(x):
     assert (noisy - x)[inside].std() == pytest.approx(0.28, abs=0.03)
 
 
+def test_a_shifted_image_is_moved_by_two_pixels_and_keeps_its_edge(x):
+    shifted = conditions(x)["shifted"]
+    padded = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+    ways = [
+        padded[:, :, 2 + down : 30 + down, 2 + right : 30 + right]
+        for down, right in ((2, 0), (-2, 0), (0, 2), (0, -2))
+    ]
+    hits = np.array([(way == shifted).reshape(len(x), -1).all(1) for way in ways])
+    assert hits.any(0).all() and (hits.sum(1) > 10).all()
+
+
+def test_a_shifted_table_has_its_numbers_moved_by_a_tenth_of_their_deviation_and_its_words_kept():
+    frame = pd.DataFrame({"age": np.arange(60.0), "job": ["cook", "smith", "clerk"] * 20})
+    data = wb.from_arrays(frame, [0, 1] * 30)
+    moved = conditions(data.train.x, codec=data.codec)["shifted"] - data.train.x
+    assert np.abs(moved[:, 0]) == pytest.approx(np.full(len(moved), 0.1 * data.train.x[:, 0].std()), rel=1e-4)
+    assert {-1, 1} == set(np.sign(moved[:, 0])) and not moved[:, 1:].any()
+
+
+def test_a_shifted_text_has_two_neighbours_in_each_others_place():
+    codec = Tokenizer(("[PAD]", "[UNK]", "[CLS]", *map(str, range(50))), 10)
+    x = np.array([[2, 3, 4, 5, 6, 7, 8, 0, 0, 0]] * 50 + [[2, 3, 0, 0, 0, 0, 0, 0, 0, 0]])
+    shifted = conditions(x, codec=codec)["shifted"]
+    assert np.array_equal(np.sort(shifted, 1), np.sort(x, 1)) and np.array_equal(shifted[-1], x[-1])
+    changed = shifted[:-1] != x[:-1]
+    assert (changed.sum(1) == 2).all() and (np.diff(np.nonzero(changed)[1].reshape(-1, 2), axis=1) == 1).all()
+
+
+def test_counterfactuals_are_those_that_the_split_knows(digits):
+    assert counterfactuals(digits.test) == {}
+    decoys = wb.load("decoy_mnist").test
+    found = counterfactuals(decoys)
+    assert list(found) == ["shortcut removed"] and found["shortcut removed"] is decoys.without_shortcut
+
+
 def test_the_same_seed_gives_the_same_draws_and_another_others(x):
     a, b, c = conditions(x, 1), conditions(x, 1), conditions(x, 2)
-    for name in ("masked", "noisy"):
+    for name in ("masked", "noisy", "shifted"):
         assert np.array_equal(a[name], b[name]) and not np.array_equal(a[name], c[name])
 
 

@@ -148,6 +148,11 @@ class Columns:
         return {c.name: list(range(end - c.width, end)) for c, end in zip(self.columns, ends, strict=True)}
 
     @property
+    def numbers(self) -> list[int]:
+        """The encoded columns that hold a number as it was, standardized."""
+        return [self.members[column.name][0] for column in self.columns if not column.categories]
+
+    @property
     def encoded_names(self) -> tuple[str, ...]:
         """A name for every encoded column, such as ``job = cook``."""
         names: list[str] = []

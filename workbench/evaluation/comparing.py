@@ -23,7 +23,7 @@ from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
 from . import maps
-from .behaviour import CONDITIONS, answers, conditions
+from .behaviour import answers, conditions, counterfactuals
 from .comparison import Comparison
 from .controls import Cast, assemble
 from .judging import evaluate
@@ -132,9 +132,10 @@ def compare(
     scores = class_scores(cast.before, rows)
     explained = _explained(cast, rows, scores, chosen, primary, output, seed, verbose)
     first = explained[primary]
+    asked = conditions(data.test.x, seed, data.codec) | counterfactuals(data.test)
     return Comparison(
         similarities={(m, s): found.columns(s) for m, found in explained.items() for s in COMPARED},
-        kept=_kept(cast, conditions(data.test.x, seed, data.codec), data.codec),
+        kept=_kept(cast, asked, data.codec),
         right=_right(cast, data.test),
         maps=first.shown(),
         answers={name: answers(model, rows) for name, model in _shown(cast).items()},
@@ -145,7 +146,7 @@ def compare(
             "output": output, "margin": margin, "seed": seed, "labels": labels,
             "groups": "class" if groups is None else "group",
             "controls_given": {"sham": sham is not None and not is_sham_of(sham, after), "references": not isinstance(references, int)},
-            "notes": [*cast.notes, *(note for note in data.notes if note == BARE)], "skipped": skipped, "trained_on": trained_on,
+            "notes": [*cast.notes, *(note for note in data.notes if note == BARE)], "skipped": skipped, "trained_on": trained_on, "conditions": list(asked),
             **_sizes(cast, rows, data), **_asked(explained, primary), **_history(before, after, cast, data),
             "seconds": time.perf_counter() - started,
         },
@@ -211,7 +212,7 @@ def _sizes(cast: Cast, rows: Split, data: Data) -> dict[str, Any]:
     return {"n": len(rows), "n_test": len(data.test), "n_train": len(data.train), "references": len(cast.references), "sham": cast.sham is not None,
             "data": data.name, "class_names": list(data.class_names),
             "kind": data.kind, "noun": "digits" if data.name == "mnist" else data.wording.noun,
-            "conditions": list(CONDITIONS)}  # fmt: skip
+            }  # fmt: skip
 
 
 def _worded(e: Explanation) -> dict[str, Any]:

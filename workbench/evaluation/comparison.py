@@ -160,7 +160,8 @@ class Comparison:
         for condition, columns in self.kept.items():
             interval = share_interval(columns["compressed"][0], self.rows["clusters"])
             margin = kept_margin(_mean(columns["references"]))
-            found.append(Measured(f"answers kept on {condition} inputs", *interval[:3], margin))
+            where = f"with the {condition}" if " " in condition else f"on {condition} inputs"
+            found.append(Measured(f"answers kept {where}", *interval[:3], margin))
         return tuple(found)
 
     @cached_property

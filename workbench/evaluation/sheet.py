@@ -19,7 +19,6 @@ TONES = {NO_SIGN: "steady", MOVED: "moved", MOVED_FOR_A_GROUP: "moved", CANNOT_T
 SIMILAR = {"cosine": "cosine", "topk_iou": "IoU of the top 10 %", "mass_moved": "mass moved [%]"}
 MISSING = (
     "easier or harder to explain, by the fidelity of a surrogate tree",
-    "shifted inputs and counterfactual pairs",
     "calibration",
     "similarity by layer",
     "what people said",
@@ -115,7 +114,7 @@ def limits(comparison: Comparison) -> html.Markup:
 def _conditions(comparison: Comparison) -> list[str]:
     kind = KINDS[comparison.facts["kind"]]
     return [
-        f"Masked {kind.noun} have {HIDDEN:.0%} of their {kind.parts} hidden; noisy ones {kind.noise}. Other changes of the input are not covered."
+        f"Masked {kind.noun} have {HIDDEN:.0%} of their {kind.parts} hidden; noisy ones {kind.noise}; shifted ones {kind.shift}. Other changes of the input are not covered."
     ]
 
 
@@ -164,9 +163,13 @@ def _answers_kept(c: Comparison) -> list[dict[str, Any]]:
     rows = []
     for measured, (condition, columns) in zip(c.behaviour, c.kept.items(), strict=True):
         low, high = (f"{100 * bound:.1f}" for bound in (measured.low, measured.high))
-        rows.append(_line(f"answers kept, {condition} inputs", "", _share(columns["sham"]), _share(columns["compressed"]),
+        rows.append(_line(f"answers kept, {_asked(condition)}", "", _share(columns["sham"]), _share(columns["compressed"]),
                           _share(columns["references"]), f"{low} to {high} %", _read(measured)))  # fmt: skip
     return rows
+
+
+def _asked(condition: str) -> str:
+    return condition if " " in condition else f"{condition} inputs"
 
 
 def _read(measured: Measured) -> str:
