@@ -23,11 +23,14 @@ from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
 from . import maps
+from .alignment import by_layer
 from .behaviour import answers, conditions, counterfactuals
+from .calibration import confidences
 from .comparison import Comparison
 from .controls import Cast, assemble
 from .judging import evaluate
 from .maps import RIVAL, Maps
+from .surrogates import fidelities
 
 # maps are compared with their signs; fewer steps than usual are enough for a secondary row
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -132,11 +135,16 @@ def compare(
     scores = class_scores(cast.before, rows)
     explained = _explained(cast, rows, scores, chosen, primary, output, seed, verbose)
     first = explained[primary]
+    layers = by_layer(cast, rows, scores.argmax(1), output)
+    right, sure = _answered(cast, data.test)
     asked = conditions(data.test.x, seed, data.codec) | counterfactuals(data.test)
     return Comparison(
         similarities={(m, s): found.columns(s) for m, found in explained.items() for s in COMPARED},
         kept=_kept(cast, asked, data.codec),
-        right=_right(cast, data.test),
+        right=right,
+        confidence=sure,
+        layers=layers,
+        rules=fidelities(_judged(cast), data),
         maps=first.shown(),
         answers={name: answers(model, rows) for name, model in _shown(cast).items()},
         rows={"x": rows.x, "y": rows.y, "target": scores.argmax(1), "row_ids": rows.row_ids,
@@ -146,7 +154,7 @@ def compare(
             "output": output, "margin": margin, "seed": seed, "labels": labels,
             "groups": "class" if groups is None else "group",
             "controls_given": {"sham": sham is not None and not is_sham_of(sham, after), "references": not isinstance(references, int)},
-            "notes": [*cast.notes, *(note for note in data.notes if note == BARE)], "skipped": skipped, "trained_on": trained_on, "conditions": list(asked),
+            "notes": [*cast.notes, *(note for note in data.notes if note == BARE)], "skipped": skipped, "trained_on": trained_on, "conditions": list(asked), "layers": list(layers),
             **_sizes(cast, rows, data), **_asked(explained, primary), **_history(before, after, cast, data),
             "seconds": time.perf_counter() - started,
         },
@@ -369,24 +377,36 @@ def _kept(cast: Cast, asked: dict[str, np.ndarray], codec: Any) -> dict[str, dic
     return kept
 
 
-def _right(cast: Cast, test: Split) -> dict[str, np.ndarray]:
+def _answered(cast: Cast, test: Split) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return whether each model gives the true class, and how sure it is of its answer, ``(runs, test rows)`` by column."""
     columns = {"original": [cast.before], **_columns(cast)}
-    return {
-        column: np.array([answers(m, test) == test.y for m in models]).reshape(-1, len(test))
-        for column, models in columns.items()
+    scores = {column: [class_scores(m, test) for m in models] for column, models in columns.items()}
+    right = {
+        c: np.array([z.argmax(1) == test.y for z in runs]).reshape(-1, len(test))
+        for c, runs in scores.items()
     }
+    sure = {c: np.array([confidences(z) for z in runs]).reshape(-1, len(test)) for c, runs in scores.items()}
+    return right, sure
+
+
+def _judged(cast: Cast) -> dict[str, Any]:
+    """Return the models that are judged for themselves."""
+    models = {"original": cast.before, "compressed": cast.after, "sham": cast.sham}
+    return {name: model for name, model in models.items() if model is not None}
 
 
 def _merit(cast: Cast, primary: Maps, data: Data, seed: int) -> dict[str, dict[str, Any]]:
     """Judge each model's own explanations: how faithful above the best floor, how sparse."""
-    models = {
-        "original": (cast.before, primary.first),
-        "compressed": (cast.after, primary.compressed),
-    }
-    if cast.sham is not None:
-        models["sham"] = cast.sham, primary.runs["sham"][0]
+    explained = dict(
+        zip(
+            ("original", "compressed", "sham"),
+            (primary.first, primary.compressed, *primary.runs["sham"]),
+            strict=False,
+        )
+    )
     merit = {}
-    for name, (model, e) in models.items():
+    for name, model in _judged(cast).items():
+        e = explained[name]
         scores = evaluate(
             e[: max(1, min(MERIT_ROWS, len(e) // MERIT_SHARE))], model, MERITS, data=data, seed=seed
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 from .. import files, html
 from ..data.kinds import KINDS
 from ..errors import BadFile, unknown
+from .alignment import ROWS
 from .intervals import Interval, bootstrap_mean, index_interval, tail_probability
 from .maps import RIVAL
 from .margins import Measured, examine, kept_margin, similarity_margin
@@ -50,6 +51,13 @@ class Comparison:
         ``{model: {metric: (scores, floor)}}``: how good each model's own explanations are.
     facts
         Settings, steps, margins, notes, fingerprints.
+    confidence
+        ``{column: (runs, test rows)}``: the softmax of the answer that each model gives.
+    layers
+        ``{layer: {measure: {column: array}}}``, of :func:`~workbench.evaluation.alignment.by_layer`.
+    rules
+        ``{whose: (test rows,)}``: where a small tree answers like a model, of
+        :func:`~workbench.evaluation.surrogates.fidelities`.
     """
 
     similarities: dict[tuple[str, str], dict[str, np.ndarray]]
@@ -60,6 +68,9 @@ class Comparison:
     rows: dict[str, Any]
     merit: dict[str, dict[str, Any]]
     facts: dict[str, Any]
+    confidence: dict[str, np.ndarray] = field(default_factory=dict)
+    layers: dict[str, dict[str, dict[str, np.ndarray]]] = field(default_factory=dict)
+    rules: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -241,6 +252,39 @@ class Comparison:
                 "similarity": drift.value, "low": drift.low, "high": drift.high,
                 "references": _mean(columns["references"][:, own])}  # fmt: skip
 
+    def by_layer(self) -> pd.DataFrame:
+        """Return where in the network it moved: a row a layer and measure, "cka" and "conductance".
+
+        ``low`` and ``high`` are the 95 % interval of the compressed model's conductance over rows; empty where the
+        original is no network of layers.
+        """
+        import pandas as pd
+
+        rows = [self._layer_row(layer, measure) for layer, found in self.layers.items() for measure in found]
+        return pd.DataFrame(
+            rows,
+            columns=[
+                "layer",
+                "measure",
+                "sham",
+                "compressed",
+                "low",
+                "high",
+                "references",
+                "randomized",
+                "n",
+            ],
+        )
+
+    def _layer_row(self, layer: str, measure: str) -> dict[str, Any]:
+        columns = self.layers[layer][measure]
+        low = high = np.nan
+        own, n = columns["compressed"][0], min(self.n, ROWS)
+        if measure == "conductance" and np.isfinite(own).all():
+            _, low, high, _ = bootstrap_mean(own, self.rows["clusters"][: len(own)], seed=self.facts["seed"])
+        means = {column: _mean(runs) for column, runs in columns.items()}
+        return {"layer": layer, "measure": measure, **means, "low": low, "high": high, "n": n}
+
     def worst(self, k: int = 3) -> np.ndarray:
         """Return the positions of the ``k`` rows whose primary maps are least alike."""
         return np.argsort(self.of(self.facts["primary"])["compressed"][0], kind="stable")[:k]
@@ -281,7 +325,7 @@ class Comparison:
             for m, s in self.merit.items()
         }
         return {"similarities": named, "kept": self.kept, "right": self.right, "maps": self.maps,
-                "answers": self.answers, "merit": merit,
+                "answers": self.answers, "merit": merit, "confidence": self.confidence, "layers": self.layers, "rules": self.rules,
                 "rows": {name: value for name, value in self.rows.items() if isinstance(value, np.ndarray)}}  # fmt: skip
 
     @classmethod
@@ -301,6 +345,7 @@ class Comparison:
         tree["rows"] |= {name: _tuples(value) for name, value in header["words"].items()}
         tree["maps"] = {name: tree["maps"][name] for name in SHOWN if name in tree["maps"]}
         tree["kept"] = {name: tree["kept"][name] for name in facts["conditions"]}
+        tree["layers"] = {name: tree["layers"][name] for name in facts.get("layers", ())}
         tree["merit"] = {
             m: {k: (v["scores"], v["floor"]) for k, v in s.items()} for m, s in tree["merit"].items()
         }

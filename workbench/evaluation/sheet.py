@@ -9,20 +9,17 @@ import numpy as np
 from .. import html
 from ..data.kinds import HIDDEN, KINDS
 from ..plotting import canvas, comparisons
+from .calibration import calibration_change, calibration_error
 from .comparison import Comparison
 from .intervals import Interval, bootstrap_mean
 from .margins import Measured, short
 from .shares import mcnemar_exact
+from .surrogates import OF_THE_ORIGINAL
 from .verdict import CANNOT_TELL, MOVED, MOVED_FOR_A_GROUP, NO_SIGN
 
 TONES = {NO_SIGN: "steady", MOVED: "moved", MOVED_FOR_A_GROUP: "moved", CANNOT_TELL: "doubt"}
 SIMILAR = {"cosine": "cosine", "topk_iou": "IoU of the top 10 %", "mass_moved": "mass moved [%]"}
-MISSING = (
-    "easier or harder to explain, by the fidelity of a surrogate tree",
-    "calibration",
-    "similarity by layer",
-    "what people said",
-)
+MISSING = ("what people said",)
 
 
 def sections(comparison: Comparison) -> list[html.Markup]:
@@ -50,7 +47,16 @@ def claim(comparison: Comparison) -> html.Markup:
 def table(comparison: Comparison) -> html.Markup:
     """Return section 1: one table of everything that counts, original to other runs."""
     c = comparison
-    rows = [_accuracy(c), *_answers_kept(c), *_costs(c), *_similarities(c), *_merits(c), _worst_group(c)]
+    rows = [
+        _accuracy(c),
+        *_answers_kept(c),
+        *_calibration(c),
+        *_costs(c),
+        *_similarities(c),
+        *_merits(c),
+        *_rules(c),
+        _worst_group(c),
+    ]
     notes = [*_methods(c), *_secondary(c)]
     return html.section(
         "Still right? Smaller? Same parts of the input?", html.table(rows), html.listing(notes)
@@ -65,7 +71,19 @@ def standing(comparison: Comparison) -> html.Markup:
                 "Each line is a method. Blue inside or right of the orange band: no further from the original than "
                 "another training run. The index is 1 at the method's own noise and 0 at the mean of the other runs."),
         html.table([_placed(row) for _, row in comparison.table().iterrows()], "Every similarity, mean over rows"),
+        *_by_layer(comparison),
     )  # fmt: skip
+
+
+def _by_layer(comparison: Comparison) -> list[html.Markup]:
+    """Return where in the network it moved, where there are layers to look into."""
+    if not comparison.layers:
+        return []
+    caption = (
+        "Above: what each layer holds (centred kernel alignment). Below: what flows through it to the answer (conductance, cosine). "
+        "Input at the left. No mark: the layer has other units than the original's."
+    )
+    return [_figure(comparisons.by_layer(comparison), comparisons.by_layer_alt(comparison), caption)]
 
 
 def examples(comparison: Comparison) -> html.Markup:
@@ -177,6 +195,46 @@ def _read(measured: Measured) -> str:
         return "no margin without references"
     zone = {"clear": "clears", "below": "below", "open": "neither clears nor is below"}[measured.zone]
     return f"{zone} the margin {short(measured.margin)}"
+
+
+def _calibration(c: Comparison) -> list[dict[str, Any]]:
+    """Return how far confidence and accuracy lie apart; what is told apart is the Brier score, which has an interval."""
+    if not c.confidence:
+        return []
+    pairs = {
+        name: (c.confidence[name], c.right[name]) for name in ("original", "sham", "compressed", "references")
+    }
+    errors = {
+        name: _short_mean([calibration_error(*pair) for pair in zip(*runs, strict=True)])
+        for name, runs in pairs.items()
+    }
+    before, after = ((pairs[name][0][0], pairs[name][1][0]) for name in ("original", "compressed"))
+    change = calibration_change(before, after, c.rows["clusters"], seed=c.facts["seed"])
+    read = "better" if change.high < 0 else "worse" if change.low > 0 else "as good"
+    return [_line("calibration error", errors["original"], errors["sham"], errors["compressed"], errors["references"],
+                  f"Brier {change.low:+.4f} to {change.high:+.4f}", f"{read} at knowing how sure it may be")]  # fmt: skip
+
+
+def _short_mean(values: list[float]) -> str:
+    return f"{np.mean(values):.3f}" if values else "-"
+
+
+def _rules(c: Comparison) -> list[dict[str, Any]]:
+    """Return whether the compressed model is easier or harder to explain by a tree of depth three."""
+    if not c.rules:
+        return []
+    own = {name: hits for name, hits in c.rules.items() if name in ("original", "sham", "compressed")}
+    change = bootstrap_mean(
+        own["compressed"].astype(float) - own["original"], c.rows["clusters"], seed=c.facts["seed"]
+    )
+    read = "easier" if change.low > 0 else "harder" if change.high < 0 else "neither easier nor harder"
+    share = {name: f"{100 * hits.mean():.1f} %" for name, hits in c.rules.items()}
+    return [
+        _line("three rules deep: a tree speaks for", share["original"], share.get("sham", "-"), share["compressed"], "",
+              f"{100 * change.low:+.1f} to {100 * change.high:+.1f} points", f"{read} to explain"),
+        _line("the original's tree, asked of the compressed", share["original"], "", share[OF_THE_ORIGINAL], "", "",
+              f"the most frequent answer alone: {share['most frequent answer']}"),
+    ]  # fmt: skip
 
 
 def _costs(c: Comparison) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from .canvas import CYCLE, INK, PALE, canvas, scale, shortened, wrapped
 
 BLUE, ORANGE, GREEN = CYCLE[0], CYCLE[1], CYCLE[2]
 MARKS = {"compressed": ("o", BLUE), "trained on": ("D", GREEN), "another run": ("s", ORANGE)}
+MEASURES = {"cka": "what it holds", "conductance": "what flows through it"}
 MOST = 30  # groups that are drawn
 COLUMNS = 8  # columns of a table that are drawn of a row
 
@@ -120,6 +121,40 @@ def _told(row: Any) -> str:
     controls = [f"{name} {row[column]:.3f}" for name, column in columns.items() if np.isfinite(row[column])]
     compressed = f"compressed {row['compressed']:.3f} (95 % {row['low']:.3f} to {row['high']:.3f})"
     return ", ".join([compressed, *controls])
+
+
+def by_layer(comparison: Any) -> Figure:
+    """Draw each layer's likeness to the original's: what it holds above, what flows through it below."""
+    table = comparison.by_layer()
+    layers = list(dict.fromkeys(table["layer"]))
+    with canvas(2, 1, (7.2, 4.2), sharex=True) as (fig, axes):
+        for ax, (name, title) in zip(axes, MEASURES.items(), strict=True):
+            _layers(ax, table[table["measure"] == name], title)
+        axes[-1].set_xticks(range(len(layers)), [shortened(name, 14) for name in layers],
+                            rotation=45 if len(layers) > 8 else 0, ha="right" if len(layers) > 8 else "center")  # fmt: skip
+        fig.legend(handles=_legend()[:4], loc="outside lower center", ncols=4, fontsize=7)
+    return fig
+
+
+def _layers(ax: Any, table: Any, title: str) -> None:
+    x = np.arange(len(table))
+    ax.plot(x, table["randomized"], "X", color=PALE, markersize=7)
+    ax.plot(x, table["references"], "_", color=ORANGE, markersize=22, markeredgewidth=5, alpha=0.6)
+    ax.plot(x, table["sham"], "D", color=GREEN, markersize=6)
+    low, high = table["compressed"] - table["low"], table["high"] - table["compressed"]
+    ax.errorbar(
+        x, table["compressed"], yerr=np.nan_to_num([low, high]), fmt="o", color=BLUE, markersize=7, capsize=3
+    )
+    ax.axhline(1, color=INK, linewidth=0.8, zorder=0)
+    ax.set_title(title, fontsize=9, loc="left")
+    ax.set_xlim(-0.6, len(table) - 0.4)
+
+
+def by_layer_alt(comparison: Any) -> str:
+    """Say in words what :func:`by_layer` shows."""
+    rows = [row for _, row in comparison.by_layer().iterrows() if np.isfinite(row["compressed"])]
+    said = [f"{row['layer']} {MEASURES[row['measure']]} {row['compressed']:.3f}" for row in rows]
+    return "The compressed model's likeness to the original by layer. " + "; ".join(said) + "."
 
 
 def examples(comparison: Any) -> Figure:
