@@ -36,6 +36,11 @@ from workbench.evaluation.known_pairs import (
 from workbench.explanation.score import class_scores
 
 N, REFERENCES = 400, 5
+ASKED = {
+    "image": {"occlusion": {"window": 4, "strides": 4}},
+    "table": ["feature_ablation"],
+    "text": ["feature_ablation"],
+}
 PLANS: dict[str, dict[str, Any]] = {
     "mnist lenet5": {"epochs": 10, "augment": True},
     "mnist mlp": {"epochs": 10},
@@ -154,7 +159,7 @@ def judged(
     name: str, kind: str, truth: str, pair: tuple[Any, Any], data: Data, references: Any, n: int = N
 ) -> Pair:
     """Compare a pair, and keep what was said with its numbers."""
-    c = wb.compare(*pair, data, methods=data.wording.primary, references=references, n=n, verbose=False)
+    c = wb.compare(*pair, data, methods=ASKED[data.kind], references=references, n=n, verbose=False)
     print(f"{truth:12} {kind:32} {name:32} {c.verdict.word}", file=sys.stderr, flush=True)
     kept = min(float(columns["compressed"].mean()) for columns in c.kept.values())
     return Pair(name, kind, truth, c.verdict.word, c.n, round(c.primary.value, 4), round(c.primary.margin, 4), round(kept, 4),
