@@ -214,7 +214,7 @@ def test_the_rank_correlation_of_randomized_models_is_that_of_scipy_by_hand(net,
 
     from workbench.evaluation.controls import layers_from_the_top, partly_randomized
 
-    names, found = layers_from_the_top(net), []
+    names, found = layers_from_the_top(net, lambda: net(torch.tensor(explained.inputs[:1]))), []
     for k in range(len(names)):
         other = wb.explain(
             partly_randomized(net, names[: k + 1]),

@@ -65,10 +65,32 @@ def test_a_map_or_a_mask_that_says_nothing_is_nan(name):
     assert np.isnan(found[:2]).all() and found[2] == 1
 
 
-def test_a_mask_that_holds_everything_tells_no_area():
-    assert np.isnan(
-        judged(np.random.default_rng(0).random((3, 12)), np.ones((3, 12), bool))["localization_auc"]
-    ).all()
+@pytest.mark.parametrize("name", [*NAMES, "topk_intersection"])
+def test_a_mask_that_holds_everything_tells_nothing(name):
+    values = np.random.default_rng(0).random((3, 12))
+    assert np.isnan(judged(values, np.ones((3, 12), bool), (name,))[name]).all()
+
+
+@pytest.mark.parametrize("name", [*NAMES, "topk_intersection"])
+def test_a_map_that_speaks_for_nothing_points_nowhere_though_it_has_an_order(name):
+    found = judged(MASK.astype(float) - 2, names=(name,))[name]
+    assert (found == 1).all() if name == "localization_auc" else np.isnan(found).all()
+
+
+def test_chance_stands_beside_every_number():
+    rng = np.random.default_rng(0)
+    x, mask = np.ones((2000, 20), np.float32), np.zeros((2000, 20), bool)
+    mask[:, :6] = True
+    net = linear(np.ones((2, 20)))
+    found = wb.evaluate(
+        handmade.explanation(net, x, rng.random((2000, 20))),
+        net,
+        [*NAMES, "topk_intersection"],
+        evidence=mask,
+    )
+    for name, column in found.columns.items():
+        assert column.floor.mean() == pytest.approx(found[name].mean(), abs=0.02), name
+    assert found.columns["plausibility"].floor[0] == pytest.approx(0.18, abs=0.01)
 
 
 def test_a_pixel_counts_with_all_its_channels():

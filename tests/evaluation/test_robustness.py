@@ -94,10 +94,62 @@ class Deep(nn.Module):
 
 def test_layers_go_from_the_output_down():
     net = Deep()
-    assert layers_from_the_top(net) == ["high", "low"]
+    assert layers_from_the_top(net, lambda: net(torch.ones(1, 5))) == ["high", "low"]
     changed = partly_randomized(net, ["high"])
     assert torch.equal(changed.low.weight, net.low.weight)
     assert not torch.equal(changed.high.weight, net.high.weight)
+
+
+class Turned(nn.Module):
+    """Defined from the output down, and with weights that are read without a call."""
+
+    def __init__(self):
+        super().__init__()
+        self.out, self.attend, self.into = (
+            nn.Linear(4, 3),
+            nn.MultiheadAttention(4, 2, batch_first=True),
+            nn.Linear(5, 4),
+        )
+
+    def forward(self, x):
+        words = self.into(x)[:, None]
+        return self.out(self.attend(words, words, words, need_weights=False)[0][:, 0])
+
+
+def test_the_order_is_that_of_the_calls_not_of_the_definition():
+    net = Turned()
+    found = layers_from_the_top(net, lambda: net(torch.ones(1, 5)))
+    assert found == ["out", "attend.out_proj", "attend", "into"]
+    assert not any(module._forward_pre_hooks for module in net.modules())
+
+
+def test_smooth_randomization_compares_means_over_noisy_copies():
+    net, x = Deep(), np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
+    e = wb.explain(net, x, "input_x_gradient")
+    plain = wb.evaluate(e, net, "randomization")["randomization"]
+    smooth = wb.evaluate(e, net, {"randomization": {"n_noisy": 3}})["randomization"]
+    assert smooth.shape == (6,) and (np.abs(smooth) <= 1).all() and not np.allclose(plain, smooth)
+    again = wb.evaluate(e, net, {"randomization": {"n_noisy": 3}})["randomization"]
+    assert np.array_equal(smooth, again)
+    with pytest.raises(BadInput, match="n_noisy is 0"):
+        wb.evaluate(e, net, {"randomization": {"n_noisy": 0}})
+
+
+ROBUST = (
+    "max_sensitivity",
+    "avg_sensitivity",
+    "local_lipschitz",
+    "relative_input_stability",
+    "relative_output_stability",
+)
+
+
+@pytest.mark.parametrize("name", ROBUST)
+def test_an_input_without_a_range_is_not_called_stable(name):
+    net, x = Deep(), np.ones((2, 5), np.float32)
+    x[1, 0] = 3
+    found = wb.evaluate(wb.explain(net, x, "input_x_gradient"), net, name)[name]
+    assert np.isnan(found[0]) and np.isfinite(found[1])
 
 
 @pytest.fixture

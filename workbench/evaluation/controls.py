@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,8 +147,16 @@ def _reset(model: nn.Module, seed: int, only: Collection[str] | None = None) -> 
     return fresh
 
 
-def layers_from_the_top(model: Any) -> list[str]:
-    """Return the names of the layers that have weights of their own, the one nearest to the output first.
+def layers_from_the_top(model: Any, ask: Callable[[], Any]) -> list[str]:
+    """Return the names of the layers that have weights of their own, the one that is called last first.
+
+    Parameters
+    ----------
+    model
+        A network.
+    ask
+        Asks it about a row: the order of the calls counts, not that of the definition. A layer whose weights are read
+        without a call has the place of what holds it.
 
     Raises
     ------
@@ -158,9 +166,34 @@ def layers_from_the_top(model: Any) -> list[str]:
     if not isinstance(model, nn.Module) or is_int8(model):
         raise BadInput(f"A {type(model).__name__} was to be randomized layer by layer", "a float network, whose layers can be "
                        "drawn anew", "Leave this metric out, or judge the network that it was made from")  # fmt: skip
-    return [
+    called = _last_calls(model, ask)
+    names = [
         name for name, layer in model.named_modules() if any(True for _ in layer.parameters(recurse=False))
-    ][::-1]
+    ]
+    order = sorted(enumerate(names), key=lambda entry: (_place(entry[1], called), entry[0]))
+    return [name for _, name in order][::-1]
+
+
+def _last_calls(model: nn.Module, ask: Callable[[], Any]) -> dict[str, int]:
+    """Return when each module was called last, by name."""
+    calls: list[str] = []
+    handles = [
+        module.register_forward_pre_hook(lambda *_, name=name: calls.append(name))
+        for name, module in model.named_modules()
+    ]
+    try:
+        ask()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: at for at, name in enumerate(calls)}
+
+
+def _place(name: str, called: dict[str, int]) -> int:
+    """Return when a layer was called, or else what holds it."""
+    while name and name not in called:
+        name = name.rpartition(".")[0]
+    return called.get(name, -1)
 
 
 def partly_randomized(model: nn.Module, layers: Collection[str], seed: int = 0) -> nn.Module:

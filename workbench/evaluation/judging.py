@@ -135,6 +135,10 @@ class Case:
             return entry.function(self.score, self.space, values, **keywords)
 
         own = found(self.e.values)
+        if entry.chance is not None:
+            return Column(
+                own, entry.direction, entry.category, entry.chance(self.space, keywords["evidence"])
+            ), "chance"
         if not (entry.floors and with_floors):
             return Column(own, entry.direction, entry.category), ""
         reached = {name: found(maps) for name, maps in self._nonsense.items()}
@@ -152,9 +156,9 @@ class Case:
         """Return the attributions of versions of the inputs by the same method, for the same or for other classes."""
         return self.e.replay(self.model, x, target=self.e.target if target is None else target).values
 
-    def remade(self, model: Any) -> np.ndarray:
-        """Return the attributions that the same call gives for another model."""
-        return self.e.replay(model).values
+    def remade(self, model: Any, x: np.ndarray | None = None) -> np.ndarray:
+        """Return the attributions that the same call gives for another model, of the inputs or of versions of them."""
+        return (self.e.replay(model) if x is None else self.e.replay(model, x, target=self.e.target)).values
 
     def _data(self, entry: Metric) -> Data:
         """Return the data, or say that the metric needs them."""

@@ -25,7 +25,7 @@ _METRICS: dict[str, Metric] = {}
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric and how to read it; ``floors`` says whether nonsense is scored beside it."""
+    """A metric and how to read it; ``floors`` says whether nonsense is scored beside it, ``chance`` what a random map reaches."""
 
     name: str
     function: Callable[..., Any]
@@ -36,6 +36,7 @@ class Metric:
     misleads: str
     sensitivity: str
     floors: bool
+    chance: Callable[..., Any] | None = None
 
     @property
     def lower_is_better(self) -> bool:
@@ -69,7 +70,7 @@ class Metric:
 
 
 def metric(name: str, *, direction: str, category: str, range: str, paper: str, misleads: str = "not stated",
-           sensitivity: str = "not stated", floors: bool = False) -> Callable:  # fmt: skip
+           sensitivity: str = "not stated", floors: bool = False, chance: Callable | None = None) -> Callable:  # fmt: skip
     """Enter a function ``f(score, inputs, values, *, ...) -> (n,)`` in the table of metrics.
 
     ``score`` is the class's probability as a function of a batch, ``inputs`` the features that can be
@@ -93,6 +94,8 @@ def metric(name: str, *, direction: str, category: str, range: str, paper: str, 
         What its numbers depend on beside the explanation: baseline, draws, size of a step.
     floors
         Whether maps that know nothing of the model are scored beside it.
+    chance
+        ``f(inputs, evidence) -> (n,)``: what a map at random reaches against a mask; it then stands where a floor does.
 
     Examples
     --------
@@ -106,7 +109,7 @@ def metric(name: str, *, direction: str, category: str, range: str, paper: str, 
 
     def enter(function: Callable) -> Callable:
         _METRICS[name] = Metric(
-            name, function, direction, category, range, paper, misleads, sensitivity, floors
+            name, function, direction, category, range, paper, misleads, sensitivity, floors, chance
         )
         return function
 

@@ -1,8 +1,9 @@
 """Robustness: does an explanation stay while its input hardly moves?
 
 Every perturbed copy is explained for the class of its original, with the method's own draws held fixed, so that
-only the input moves. Images and tables move in a box around the input; of texts some words come from other
-rows, as no word has neighbours.
+only the input moves. Images and tables move in a box around the input, whose size is a fraction of the input's own
+range; of texts some words come from other rows, as no word has neighbours. An input that is the same everywhere has
+no range, so that nothing can be tried: its number is NaN, not perfect.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def max_sensitivity(
 
     ``radius`` is half the side of the box, a fraction of each input's own range.
     """
-    return _changes(inputs, values, again, n_samples, radius, seed).max(0)
+    return _largest_number(_changes(inputs, values, again, n_samples, radius, seed))
 
 
 @metric("avg_sensitivity", direction="lower is better", category="robustness", range="0 to infinity",
@@ -44,7 +45,9 @@ def avg_sensitivity(
     score: Score, inputs: Space, values: np.ndarray, *, again: Again, n_samples: int = 10, radius: float = 0.02, seed: int = 0
 ) -> np.ndarray:  # fmt: skip
     """Return the mean change of the map in a box around the input, as a share of the map's size (Yeh et al. 2019)."""
-    return _changes(inputs, values, again, n_samples, radius, seed).mean(0)
+    found = _changes(inputs, values, again, n_samples, radius, seed)
+    counted = np.isfinite(found).sum(0)
+    return np.divide(np.nansum(found, 0), counted, out=np.full(inputs.n, np.nan), where=counted > 0)
 
 
 @metric("local_lipschitz", direction="lower is better", category="robustness", range="0 to infinity",
@@ -54,10 +57,10 @@ def local_lipschitz(
     score: Score, inputs: Space, values: np.ndarray, *, again: Again, n_samples: int = 10, radius: float = 0.02, seed: int = 0
 ) -> np.ndarray:  # fmt: skip
     """Return the largest ratio of the map's change to the input's, both by the Euclidean norm (Alvarez-Melis and Jaakkola 2018)."""
-    return np.stack([
-        _size(moved - values) / np.maximum(_size(x - inputs.x.numpy(force=True)), SMALLEST)
+    return _largest_number(np.stack([
+        _where_it_moved(x, inputs, _size(moved - values) / np.maximum(_size(x - inputs.x.numpy(force=True)), SMALLEST))
         for x, moved in _moved(inputs, again, n_samples, radius, seed)
-    ]).max(0)  # fmt: skip
+    ]))  # fmt: skip
 
 
 @metric("relative_input_stability", direction="lower is better", category="robustness", range="0 to infinity",
@@ -91,17 +94,29 @@ def relative_output_stability(
 def _largest(found: list[tuple[np.ndarray, np.ndarray]], score: Score, inputs: Space) -> np.ndarray:
     """Return the largest number of each row over the copies to which the model answers as to the row; NaN without any."""
     own = _scores(score, inputs.x.numpy(force=True)).argmax(1)
-    kept = np.stack(
-        [np.where(_scores(score, x).argmax(1) == own, numbers, -np.inf) for x, numbers in found]
-    ).max(0)
-    return np.where(np.isfinite(kept), kept, np.nan)
+    return _largest_number(np.stack([
+        np.where(_scores(score, x).argmax(1) == own, _where_it_moved(x, inputs, numbers), np.nan) for x, numbers in found
+    ]))  # fmt: skip
+
+
+def _where_it_moved(x: np.ndarray, inputs: Space, numbers: np.ndarray) -> np.ndarray:
+    """Return NaN for copies that are their input: nothing was tried there, so nothing was found stable."""
+    changed = (x != inputs.x.numpy(force=True)).reshape(len(x), -1).any(1)
+    return np.where(changed, numbers, np.nan)
+
+
+def _largest_number(found: np.ndarray) -> np.ndarray:
+    """Return the largest of ``(sample, n)`` over samples that are numbers; NaN where none is."""
+    return np.fmax.reduce(found, axis=0)
 
 
 def _changes(inputs: Space, values: np.ndarray, again: Again, n: int, radius: float, seed: int) -> np.ndarray:
     """Return the size of each change as a share of the map's, ``(sample, n)``; NaN for a map of zeros."""
     sizes = _size(values)
     sizes = np.where(sizes > 0, sizes, np.nan)
-    return np.stack([_size(moved - values) / sizes for _, moved in _moved(inputs, again, n, radius, seed)])
+    return np.stack([
+        _where_it_moved(x, inputs, _size(moved - values) / sizes) for x, moved in _moved(inputs, again, n, radius, seed)
+    ])  # fmt: skip
 
 
 def _moved(
