@@ -190,7 +190,7 @@ def test_explanations_of_different_things_are_flagged(name, one, other):
 
 def test_facts_list_what_each_similarity_heeds():
     table = facts().set_index("name")
-    assert table.index.tolist() == list(NAMES)
+    assert table.index.tolist() == [*NAMES, "ssim", "sliced_emd"]
     assert table.loc["cosine", "signed"] and not table.loc["topk_iou", "signed"]
     assert table.asks.str.endswith(".").all()
 
@@ -200,7 +200,8 @@ def test_facts_list_what_each_similarity_heeds():
 
 def test_an_unknown_similarity_lists_the_known_ones():
     with pytest.raises(
-        UnknownName, match="one of cosine, kendall, mass_moved, sign_agreement, spearman, topk_iou"
+        UnknownName,
+        match="one of cosine, kendall, mass_moved, sign_agreement, sliced_emd, spearman, ssim, topk_iou",
     ):
         similarity(np.eye(2), np.eye(2), metrics=["cosin"])
 

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from ..errors import BadInput, unknown
+from .pictorial import sliced_emd, ssim
 from .scores import Column, Scores
 
 TOP = 0.1  # the fraction of features that topk_iou compares
@@ -271,6 +272,26 @@ def _by_order(a: np.ndarray, b: np.ndarray, correlation: Callable) -> np.ndarray
     return np.clip(found, -1.0, 1.0)
 
 
+# Of pictures, whose rows and columns count: their functions take maps (inputs, ..., row, column).
+PICTORIAL = {
+    known.name: known
+    for known in (
+        Similarity(
+            "ssim",
+            ssim,
+            True,
+            "each map by its largest absolute value, zero at a half",
+            "0",
+            True,
+            _unknown_chance,
+        ),
+        Similarity(
+            "sliced_emd", sliced_emd, False, "each |map| to mass 1", "1, a whole side", False, _unknown_chance
+        ),
+    )
+}
+
+
 def similarity(a: Any, b: Any, *, metrics: Sequence[str] = ("cosine", "topk_iou", "mass_moved")) -> Scores:
     """Compare two explanations of the same inputs, input by input.
 
@@ -279,7 +300,7 @@ def similarity(a: Any, b: Any, *, metrics: Sequence[str] = ("cosine", "topk_iou"
     a, b
         Attributions ``(inputs, ...)`` of equal shape: arrays, or explanations (anything with ``.values``).
     metrics
-        Names from ``SIMILARITIES``; :func:`facts` lists them.
+        Names from ``SIMILARITIES``, and from ``PICTORIAL`` for images; :func:`facts` lists them.
 
     Returns
     -------
@@ -307,7 +328,12 @@ def similarity(a: Any, b: Any, *, metrics: Sequence[str] = ("cosine", "topk_iou"
         raise BadInput(f"a has the shape {maps.shape} and b {others.shape}", "two maps of the same inputs",
                        "Explain the same inputs, with the same features")  # fmt: skip
     x, y = _flat(maps), _flat(others)
-    columns = {s.name: _by_length(s, x, y, _lengths(a, x)) for s in chosen}
+    columns = {
+        s.name: Column(s.compute(maps, others), s.direction, "similarity")
+        if s.name in PICTORIAL
+        else _by_length(s, x, y, _lengths(a, x))
+        for s in chosen
+    }
     return Scores(columns, {**_doubts(a, b), **_counted(_is_zero(x) | _is_zero(y))})
 
 
@@ -339,7 +365,9 @@ def zero_maps(a: Any, b: Any) -> np.ndarray:
 def facts() -> pd.DataFrame:
     """Return a row a similarity: ``name signed normalisation nothing higher_is_alike`` and what it asks."""
     shown = [f.name for f in fields(Similarity) if f.name not in ("compute", "chance")]
-    rows = [[getattr(s, name) for name in shown] + [_first_line(s)] for s in SIMILARITIES.values()]
+    rows = [
+        [getattr(s, name) for name in shown] + [_first_line(s)] for s in (SIMILARITIES | PICTORIAL).values()
+    ]
     return pd.DataFrame(rows, columns=[*shown, "asks"])
 
 
@@ -348,9 +376,10 @@ def _first_line(known: Similarity) -> str:
 
 
 def _found(name: str) -> Similarity:
-    if name not in SIMILARITIES:
-        raise unknown("metric", name, SIMILARITIES)
-    return SIMILARITIES[name]
+    known = SIMILARITIES | PICTORIAL
+    if name not in known:
+        raise unknown("metric", name, known)
+    return known[name]
 
 
 # arrays
