@@ -17,9 +17,11 @@ from .errors import NotExplainable as NotExplainable
 from .errors import RunFailed as RunFailed
 from .errors import UnknownName as UnknownName
 from .errors import WorkbenchError as WorkbenchError
+from .evaluation.benchmarking import benchmark as benchmark
 from .evaluation.comparing import compare as compare
 from .evaluation.comparison import Comparison as Comparison
 from .evaluation.judging import evaluate as evaluate
+from .evaluation.league import League as League
 from .evaluation.recommendation import Recommendation as Recommendation
 from .evaluation.recommending import recommend as recommend
 from .evaluation.registry import metric as metric
