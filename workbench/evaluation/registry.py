@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, unknown
+from . import validity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,18 @@ FAMILIES = (
     *("faithfulness", "correlations", "imputation", "robustness", "randomization"),
     *("complexity", "localization", "axiomatic"),
 )
-SHOWN = ("category", "direction", "range", "floors", "needs", "options", "sensitivity", "misleads", "paper")
+SHOWN = (
+    "category",
+    "direction",
+    "range",
+    "floors",
+    "needs",
+    "options",
+    "sensitivity",
+    "misleads",
+    "validated here on",
+    "paper",
+)
 SUPPLIED = ("e", "again", "remade", "model", "data", "evidence", "seed")  # keywords that are filled in
 _METRICS: dict[str, Metric] = {}
 
@@ -123,10 +135,21 @@ def _table() -> dict[str, Metric]:
 
 
 def metrics() -> pd.DataFrame:
-    """Return a table of the metrics: how to read each, what it needs, its options, when it misleads, its paper."""
+    """Return a table of the metrics: how to read each, what it needs, its options, when it misleads, its paper.
+
+    "validated here on" holds the rank correlation of its numbers with maps of graded truth, measured by us
+    (``benchmarks/results/validity.md``), with the 95 % interval over rows; or why it was not measured.
+    """
     import pandas as pd
 
-    rows = [{"metric": m.name, **{k: getattr(m, k) for k in SHOWN}} for m in _table().values()]
+    found = {
+        m.name: {"validated here on": validity.said(validity.measured().get(m.name, {}))}
+        for m in _table().values()
+    }
+    rows = [
+        {"metric": m.name, **{k: found[m.name].get(k) or getattr(m, k) for k in SHOWN}}
+        for m in _table().values()
+    ]
     return pd.DataFrame(rows).sort_values(["category", "metric"]).set_index("metric")
 
 
