@@ -26,6 +26,8 @@ from .evaluation.recommendation import Recommendation as Recommendation
 from .evaluation.recommending import recommend as recommend
 from .evaluation.registry import metric as metric
 from .evaluation.registry import metrics as metrics
+from .evaluation.scorecards import Scorecard as Scorecard
+from .evaluation.scorecards import scorecard as scorecard
 from .evaluation.scores import Scores as Scores
 from .evaluation.similarities import similarity as similarity
 from .explanation.bulk import explain_dataset as explain_dataset

@@ -34,7 +34,9 @@ def test_the_table_says_of_each_metric_how_to_read_it():
 
 def test_scores_have_a_number_an_input_and_a_floor_where_there_is_nonsense(lenet, explained, digits):
     assert tuple(wb.evaluate(explained, lenet, data=digits)) == DEFAULT
-    scores = wb.evaluate(explained, lenet, ("deletion", "insertion", "completeness", "sparseness"), data=digits)
+    scores = wb.evaluate(
+        explained, lenet, ("deletion", "insertion", "completeness", "sparseness"), data=digits
+    )
     table = scores.table().set_index("metric")
     assert scores.n == 6 and table.loc[["deletion", "insertion"], "floor"].notna().all()
     assert table.loc[["completeness", "sparseness"], "floor"].isna().all()

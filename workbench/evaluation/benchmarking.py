@@ -86,7 +86,7 @@ def benchmark(
     asked, judges = _named(methods), _named(metrics)
     _check(asked, judges, data, n)
     assert isinstance(data, Data)
-    lent, rows = _models(models), data.test[:n]
+    lent, rows = named_models(models), data.test[:n]
     desk = _Desk(rows, data, judges, output, seed, None if out is None else files.folder(out), resume)
     with tqdm(
         total=len(lent) * len(asked), unit="explanation", desc="benchmark", disable=not verbose, leave=False
@@ -241,8 +241,9 @@ def _check(methods: Options, metrics: Options, data: Any, n: Any) -> None:
         look_up(name).checked(options)
 
 
-def _models(given: Any) -> dict[str, Any]:
-    if given is None:
+def named_models(given: Any) -> dict[str, Any]:
+    """Return models by name: those of a dictionary, or after their classes."""
+    if given is None or (isinstance(given, (list, tuple, Mapping)) and not given):
         raise BadInput(
             "There are no models", "a model, a list, or a dictionary of names and models", "Pass models="
         )

@@ -98,7 +98,7 @@ def recommend(
     ('occlusion', 'the model has no convolution')
     """
     _check(data, n)
-    limit, ratings = None if budget is None else read(budget), _ratings(feedback)
+    limit, ratings = None if budget is None else read(budget), ratings_of(feedback)
     model, chosen = unwrap(model), _chosen(methods)
     court = Court(model, data, n, seed)
     able, unable = {}, []
@@ -124,7 +124,7 @@ def _check(data: Any, n: Any) -> None:
         raise BadInput(f"n is {n!r}", "a whole number of rows, at least 2", "24 are a good number")
 
 
-def _ratings(feedback: Any) -> dict[str, str]:
+def ratings_of(feedback: Any) -> dict[str, str]:
     """Return what people say of methods: the mean rating, and of how many."""
     if feedback is None:
         return {}
