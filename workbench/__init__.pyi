@@ -20,6 +20,8 @@ from .errors import WorkbenchError as WorkbenchError
 from .evaluation.benchmarking import benchmark as benchmark
 from .evaluation.comparing import compare as compare
 from .evaluation.comparison import Comparison as Comparison
+from .evaluation.frontiers import Frontier as Frontier
+from .evaluation.frontiers import frontier as frontier
 from .evaluation.judging import evaluate as evaluate
 from .evaluation.league import League as League
 from .evaluation.recommendation import Recommendation as Recommendation
