@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from reviews import made_up
 
 import workbench as wb
 from workbench.evaluation.alignment import by_layer, cka, represented
+from workbench.evaluation.behaviour import answers
 from workbench.evaluation.controls import Cast, randomized
 from workbench.evaluation.known_pairs import reordered
 
@@ -22,7 +24,7 @@ def looked(before, after, data, **others):
         before, after, others.get("sham"), tuple(others.get("references", ())), randomized(before, data), ()
     )
     rows = data.test[:20]
-    target = wb.explain(before, rows, "saliency").target
+    target = answers(before, rows)
     return by_layer(cast, rows, target, "centred_logit")
 
 
@@ -80,6 +82,18 @@ def test_of_removed_units_the_alignment_is_known_and_the_conductance_only_where_
     assert (
         np.isnan(found["fc1"]["conductance"]["references"]).all()
         and np.isfinite(found["fc2"]["conductance"]["references"]).all()
+    )
+
+
+def test_a_net_of_texts_is_looked_into_too(trained):
+    data = made_up(60)
+    net = wb.build("lstm_attention", data)
+    found = looked(net, wb.quantize(net, how="dynamic", data=data).model, data)
+    assert {"embedding", "lstm", "fc1", "fc2"} <= set(found)
+    assert all(measures["cka"]["compressed"][0] > 0.9 for measures in found.values())
+    assert np.isnan(found["fc1"]["conductance"]["compressed"]).all()  # Dynamic int8 has no gradient.
+    assert looked(net, net, data)["fc1"]["conductance"]["compressed"] == pytest.approx(
+        np.ones((1, len(data.test[:20])))
     )
 
 
