@@ -18,9 +18,19 @@ from workbench.data import shipped
 from workbench.errors import BadFile, UnknownName
 
 SIZES = {"train": 3500, "valid": 500, "test": 1000}
-NAMES = ("breast_cancer", "decoy_mnist", "german_credit", "known_rule", "mnist", "mortgages", "movie_reviews")
+NAMES = (
+    "breast_cancer",
+    "decoy_mnist",
+    "german_credit",
+    "known_rule",
+    "lesions",
+    "mnist",
+    "mortgages",
+    "movie_reviews",
+    "signs",
+)
 FILES = tuple(
-    name for name in NAMES if name not in ("known_rule", "decoy_mnist")
+    name for name in NAMES if name not in ("known_rule", "decoy_mnist", "lesions", "signs")
 )  # The others are made at load time.
 TABLES = ("breast_cancer", "german_credit", "known_rule", "mortgages")
 CLASSES = {
@@ -118,8 +128,8 @@ def test_the_table_lists_what_can_be_loaded():
     table = wb.datasets()
     assert tuple(table.index) == NAMES
     assert table.loc["mnist", ["kind", "rows", "classes"]].tolist() == ["image 1x28x28", 5000, 10]
-    assert table["rows"].to_dict() == {"breast_cancer": 569, "decoy_mnist": 5000, "german_credit": 1000, "known_rule": 4000, "mnist": 5000,
-                                       "mortgages": 2380, "movie_reviews": 10568}  # fmt: skip
+    assert table["rows"].to_dict() == {"breast_cancer": 569, "decoy_mnist": 5000, "german_credit": 1000, "known_rule": 4000, "lesions": 2250,
+                                       "mnist": 5000, "mortgages": 2380, "movie_reviews": 10568, "signs": 2250}  # fmt: skip
     for name, row in table.iterrows():
         data = wb.load(name)
         assert row["rows"] == sum(map(len, data.splits.values()))

@@ -8,7 +8,8 @@ from torch import nn
 
 import workbench as wb
 from workbench.data.tokenizer import Tokenizer
-from workbench.evaluation.behaviour import CONDITIONS, answers, conditions, counterfactuals
+from workbench.errors import BadInput
+from workbench.evaluation.behaviour import CONDITIONS, answers, conditions, counterfactuals, reliance
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,27 @@ def test_counterfactuals_are_those_that_the_split_knows(digits):
     decoys = wb.load("decoy_mnist").test
     found = counterfactuals(decoys)
     assert list(found) == ["shortcut removed"] and found["shortcut removed"] is decoys.without_shortcut
+
+
+def test_what_a_model_used_is_told_by_its_pairs():
+    test = wb.load("lesions").test[:60]
+
+    def reads_the_plate(x):
+        there = (x[:, 0, :12] == 1).sum((1, 2)) >= 5  # A letter is white.
+        return np.stack([np.where(there, 3.0, -3.0), np.zeros(len(x))], 1)
+
+    found = reliance(reads_the_plate, test)
+    assert (
+        found.loc["shortcut removed", "answers changed"] == 1
+        and found.loc["evidence removed", "answers changed"] == 0
+    )
+    assert found.loc["shortcut removed", "probability moved"] == pytest.approx(0.905, abs=0.01)
+    assert found.loc["shortcut removed", "low"] > 0.9 and found.loc["evidence removed", "high"] < 0.1
+
+
+def test_rows_without_a_pair_tell_nothing_of_what_was_used(lenet, digits):
+    with pytest.raises(BadInput, match="no counterfactual pair"):
+        reliance(lenet, digits.test)
 
 
 def test_the_same_seed_gives_the_same_draws_and_another_others(x):

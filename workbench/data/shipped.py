@@ -138,6 +138,22 @@ def known_rule() -> Data:
     return generated()
 
 
+@shipped
+def lesions(tag: str = "random") -> Data:
+    """2,250 generated scans with a nodule, benign or malignant; a hospital's tag tells which in training, not in the test."""
+    from .lesions import lesions as scans
+
+    return scans(tag)
+
+
+@shipped
+def signs(sticker: str = "random") -> Data:
+    """2,250 generated pictures of six road signs; a sticker's colour tells which in training, not in the test."""
+    from .signs import signs as pictures
+
+    return pictures(sticker)
+
+
 def _table(name: str, class_names: tuple[str, ...]) -> Data:
     """Return a shipped table; its codec is learned from the training rows."""
     import pandas as pd

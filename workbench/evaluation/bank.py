@@ -36,7 +36,7 @@ class Pair:
     word: str
     n: int
     similarity: float
-    margin: float
+    margin: float | None
     kept: float
     reason: str
 

@@ -360,8 +360,9 @@ class Embedded(Space):
     def folded(self, values: torch.Tensor) -> torch.Tensor:
         """Add up each token's vector; what is never hidden becomes 0."""
         values = values.sum(2) if values.shape == self.x.shape else values
-        known = self.fixed is not None and values.shape == self.fixed.shape  # Units of a layer are no tokens.
-        return values.masked_fill(self.fixed, 0) if known else values
+        if self.fixed is None or values.shape != self.fixed.shape:  # Units of a layer are no tokens.
+            return values
+        return values.masked_fill(self.fixed, 0)
 
 
 def regions(row: Split, most: int = 9) -> np.ndarray:
