@@ -51,7 +51,7 @@ def test_a_copy_shows_no_sign_and_other_answers_are_a_move(same, other):
 def test_it_says_which_statistic_decided_against_which_margin(other):
     text, table = regression.told(other), regression.statistics(other)
     assert text.startswith("moved (evidence: weak; exit code 1)")
-    assert table["name"].iloc[0] == "similarity of occlusion maps" and len(table) == 4
+    assert table["name"].iloc[0] == "similarity of occlusion maps" and len(table) == 5
     assert (table["zone"] == "below").any()
     for name in table["name"]:
         assert name in text

@@ -9,6 +9,7 @@ import numpy as np
 from .. import html
 from ..data.kinds import HIDDEN, KINDS
 from ..plotting import canvas, comparisons
+from . import bank
 from .calibration import calibration_change, calibration_error
 from .comparison import Comparison
 from .intervals import Interval, bootstrap_mean
@@ -124,9 +125,15 @@ def limits(comparison: Comparison) -> html.Markup:
           if comparison.facts["twin"] else []),
         *comparison.facts["notes"],
         *comparison.facts["skipped"],
+        f"The rule itself was tried on a bank of pairs whose truth is known. {' '.join(bank.said(bank.bank()))}",
         "Not on this page, because the workbench does not compute it yet: " + "; ".join(MISSING) + ".",
     ]  # fmt: skip
-    return html.section("What this page cannot say", html.listing(said))
+    table = bank.confusion(bank.bank()).reset_index()
+    return html.section(
+        "What this page cannot say",
+        html.listing(said),
+        html.table(table, "The rule on pairs of known truth: rows the truth, columns what was said"),
+    )
 
 
 def _conditions(comparison: Comparison) -> list[str]:
