@@ -6,7 +6,7 @@ import torch
 from reviews import made_up
 
 import workbench as wb
-from workbench.evaluation.alignment import by_layer, cka, represented
+from workbench.evaluation.alignment import _weighted, by_layer, cka, represented
 from workbench.evaluation.behaviour import answers
 from workbench.evaluation.controls import Cast, randomized
 from workbench.evaluation.known_pairs import reordered
@@ -95,6 +95,13 @@ def test_a_net_of_texts_is_looked_into_too(trained):
     assert looked(net, net, data)["fc1"]["conductance"]["compressed"] == pytest.approx(
         np.ones((1, len(data.test[:20])))
     )
+
+
+def test_of_a_deep_net_eight_layers_are_looked_into_from_the_first_to_the_last():
+    deep = torch.nn.Sequential(
+        *[torch.nn.Linear(4, 4) for _ in range(30)], torch.nn.LayerNorm(4), torch.nn.Linear(4, 2)
+    )
+    assert _weighted(deep) == ["0", "4", "9", "13", "17", "21", "26", "31"]
 
 
 def test_what_is_no_network_of_layers_has_none(digits):

@@ -30,8 +30,9 @@ def test_a_boaster_is_worse_by_the_brier_score_and_an_equal_model_is_not():
     assert brier([1.0, 0.5], [True, False]).tolist() == [0, 0.25]
 
 
-def test_confidence_is_the_softmax_of_the_answer():
-    assert confidences(np.log([[0.2, 0.8], [0.6, 0.4]])) == pytest.approx([0.8, 0.6])
+def test_confidence_is_the_softmax_of_the_answer_and_a_probability_is_one_already():
+    chances = np.array([[0.2, 0.8], [0.6, 0.4]])
+    assert confidences(np.log(chances)) == pytest.approx([0.8, 0.6]) == confidences(chances)
 
 
 @pytest.mark.parametrize(

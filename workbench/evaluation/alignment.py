@@ -20,14 +20,16 @@ from ..state import untouched
 from .controls import Cast
 from .similarities import similarity
 
-ROWS, STEPS = 100, 16  # that are looked at; steps of the path
+ROWS = 100  # whose representations are looked at
+FLOWS, STEPS = 32, 8  # rows whose conductance is looked at; steps of its path
+MOST = 8  # layers that are looked into, evenly from the first to the last
 FEWEST = 4  # rows below which the debiased measure is not defined
 
 
 def by_layer(
     cast: Cast, rows: Split, target: np.ndarray, output: str
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Return ``{layer: {"cka" | "conductance": {column: array}}}`` for the original's layers that have weights.
+    """Return ``{layer: {"cka" | "conductance": {column: array}}}`` for layers of the original that have weights.
 
     Linear centred kernel alignment (Kornblith, Norouzi, Lee and Hinton 2019), debiased (Song et al. 2012), compares
     what a layer holds of the first rows: ``(runs,)``, 1 for the same up to a rotation and a scale, about 0 for
@@ -43,13 +45,13 @@ def by_layer(
     cast
         The models; int8 ones are looked at through their surrogate, dynamic ones as they are.
     rows
-        Of which the first hundred are looked at.
+        Of which the first hundred are looked at, and the first 32 for conductance.
     target, output
         What is explained: the class of each row, ``(n,)``, and the scalar.
     """
     if not isinstance(cast.before, nn.Module) or is_int8(cast.before) or len(rows) < FEWEST:
         return {}
-    rows, target = rows[:ROWS], target[:ROWS]
+    rows, few, target = rows[:ROWS], rows[:FLOWS], target[:FLOWS]
     models = {"sham": [] if cast.sham is None else [cast.sham], "compressed": [cast.after], "references": list(cast.references),
               "randomized": [cast.randomized]}  # fmt: skip
     seen = {column: [_looked_into(m) for m in runs] for column, runs in models.items()}
@@ -57,13 +59,13 @@ def by_layer(
     for layer in layers:
         own, flow = (
             represented(cast.before, layer, rows.x),
-            _conducted(cast.before, layer, rows, target, output),
+            _conducted(cast.before, layer, few, target, output),
         )
         found[layer] = {
             "cka": {c: np.array([_cka(own, represented(m, layer, rows.x)) for m in runs]) for c, runs in seen.items()},
             "conductance": {
-                column: np.array([_alike(flow, _conducted(m, layer, rows, target, output), len(rows)) for m in runs]).reshape(-1, len(rows))
-                if _same_units(flow, column, layer == layers[-1]) else np.full((len(runs), len(rows)), np.nan)
+                column: np.array([_alike(flow, _conducted(m, layer, few, target, output), len(few)) for m in runs]).reshape(-1, len(few))
+                if _same_units(flow, column, layer == layers[-1]) else np.full((len(runs), len(few)), np.nan)
                 for column, runs in models.items()
             },
         }  # fmt: skip
@@ -71,10 +73,14 @@ def by_layer(
 
 
 def _weighted(net: nn.Module) -> list[str]:
-    """Return the names of the layers that have weights of their own."""
-    return [
-        name for name, m in net.named_modules() if name and any(True for _ in m.parameters(recurse=False))
+    """Return the names of layers with weight matrices, at most eight, the first and the last among them."""
+    names = [
+        name
+        for name, m in net.named_modules()
+        if name and any(p.ndim > 1 for p in m.parameters(recurse=False))
     ]
+    at = np.linspace(0, len(names) - 1, min(MOST, len(names))).round().astype(int)
+    return [names[i] for i in at]
 
 
 def _looked_into(model: Any) -> Any:
@@ -94,7 +100,8 @@ def represented(model: Any, layer: str, x: np.ndarray) -> torch.Tensor | None:
     with untouched(model) as lent:
         handle = modules[layer].register_forward_hook(lambda *call: kept.append(_numbers(call[2])))
         try:
-            for part in torch.tensor(x).split(batch_rows(torch.tensor(x))):
+            rows = torch.tensor(x, device=next(iter(model.parameters()), torch.empty(0)).device)
+            for part in rows.split(batch_rows(rows)):
                 at = len(kept)
                 lent(part)
                 del kept[at:-1]

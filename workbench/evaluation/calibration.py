@@ -13,8 +13,12 @@ BINS = 15
 
 
 def confidences(scores: np.ndarray) -> np.ndarray:
-    """Return the softmax of the answer that is given, ``(n,)``, of raw scores ``(n, class)``."""
-    return softmax(scores, axis=1).max(1)
+    """Return the probability of the answer that is given, ``(n,)``: the softmax of scores ``(n, class)``, or they as they are.
+
+    Scores that are not negative and sum to 1 in every row are probabilities already.
+    """
+    already = (scores >= 0).all() and np.allclose(scores.sum(1), 1, atol=1e-4)
+    return (scores if already else softmax(scores, axis=1)).max(1)
 
 
 def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import files, html
 from ..data.kinds import KINDS
 from ..errors import BadFile, unknown
-from .alignment import ROWS
+from .alignment import FLOWS, ROWS
 from .intervals import Interval, bootstrap_mean, index_interval, tail_probability
 from .maps import RIVAL
 from .margins import Measured, examine, kept_margin, similarity_margin
@@ -279,7 +279,7 @@ class Comparison:
     def _layer_row(self, layer: str, measure: str) -> dict[str, Any]:
         columns = self.layers[layer][measure]
         low = high = np.nan
-        own, n = columns["compressed"][0], min(self.n, ROWS)
+        own, n = columns["compressed"][0], min(self.n, ROWS if measure == "cka" else FLOWS)
         if measure == "conductance" and np.isfinite(own).all():
             _, low, high, _ = bootstrap_mean(own, self.rows["clusters"][: len(own)], seed=self.facts["seed"])
         means = {column: _mean(runs) for column, runs in columns.items()}

@@ -130,7 +130,8 @@ def by_function(cast: Cast, rows: Split, target: np.ndarray, name: str, function
 def _arguments(model: Any, rows: Split, target: np.ndarray) -> tuple[Any, Any]:
     if not isinstance(model, nn.Module):
         return rows.raw, target
-    return torch.tensor(rows.x), torch.tensor(target)
+    where = next(iter(model.parameters()), torch.empty(0)).device
+    return torch.tensor(rows.x, device=where), torch.tensor(target, device=where)
 
 
 def _checked(values: Any, name: str, n: int) -> np.ndarray:
