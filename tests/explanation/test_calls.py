@@ -1,6 +1,7 @@
 """Models and inputs as users have them, and what a call can be asked for: prepared, with a graph, within a budget."""
 
 import copy
+import gc
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,10 @@ from torch.nn.utils import prune
 
 import workbench as wb
 from workbench.errors import BadInput, NotExplainable
-from workbench.explanation import budgets, repair
+from workbench.explanation import budgets, preparation, repair
 from workbench.explanation.budgets import Budget, budget_of, spent
 from workbench.explanation.registry import look_up, table
+from workbench.zoo.identity import fingerprint
 
 X = np.array([[1.0, 2, 3], [-1, 0.5, 2]], dtype=np.float32)
 W = np.array([[1.0, -2, 3], [0, 1, 1]], dtype=np.float32)
@@ -196,28 +198,71 @@ def test_a_prepared_method_gives_what_explain_gives(tiny, images):
 def test_a_prepared_method_makes_the_surrogate_once_and_anew_when_the_model_has_changed(tiny, digits):
     small, rows = wb.quantize(tiny, data=digits).model, digits.test[:3]
     f = wb.explainer(small, "saliency")
-    first, kept = f(rows), f._made[1]["twin"]
-    assert f(rows).fingerprint == first.fingerprint and f._made[1]["twin"] is kept
+    first = f(rows)
+    kept = f._kept(fingerprint(small))["twin"]
+    assert f(rows).fingerprint == first.fingerprint and f._kept(fingerprint(small))["twin"] is kept
+    assert wb.explainer(small, "saliency")._kept(fingerprint(small))["twin"] is kept
     other = wb.quantize(wb.build("lenet5", digits, channels=(3, 4), hidden=8, seed=2), data=digits).model
     small.load_state_dict(other.state_dict())
     changed = f(rows)
-    assert f._made[1]["twin"] is not kept
+    assert f._kept(fingerprint(small))["twin"] is not kept
     np.testing.assert_array_equal(changed.values, wb.explain(small, rows, "saliency").values)
     assert not np.array_equal(changed.values, first.values)
 
 
-def test_a_prepared_method_traces_once_and_anew_when_the_model_has_changed(monkeypatch):
-    traced, trace = [], repair.fx.symbolic_trace
-    monkeypatch.setattr(repair.fx, "symbolic_trace", lambda *a, **k: traced.append(1) or trace(*a, **k))
+@pytest.fixture
+def traced(monkeypatch):
+    found, trace = [], repair.fx.symbolic_trace
+    monkeypatch.setattr(repair.fx, "symbolic_trace", lambda *a, **k: found.append(1) or trace(*a, **k))
+    return found
+
+
+def test_a_network_is_traced_once_and_anew_when_its_weights_have_changed(traced):
     net, rows = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), np.eye(3, dtype=np.float32)
     f = wb.explainer(net, "deeplift")
     first = f(rows)
     np.testing.assert_array_equal(f(rows + 1).values, wb.explain(net, rows + 1, "deeplift").values)
-    assert len(traced) == 2  # once by the prepared method, once by the call beside it
+    assert len(traced) == 1
     net[0].weight.data.mul_(-1)
     changed = f(rows)
-    assert len(traced) == 3 and not np.array_equal(changed.values, first.values)
+    assert len(traced) == 2 and not np.array_equal(changed.values, first.values)
     np.testing.assert_array_equal(changed.values, wb.explain(net, rows, "deeplift").values)
+    wb.explain(copy.deepcopy(net), rows, "deeplift")
+    assert len(traced) == 3
+
+
+class Scaled(nn.Module):
+    """A network whose code heeds a number that is no weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.scale = nn.Linear(3, 4), nn.Linear(4, 2), 1.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(torch.relu(self.first(x))) * self.scale
+
+
+@pytest.mark.parametrize("noise", [None, {"n_samples": 3, "stdev": 0.1}])
+def test_a_network_whose_code_was_changed_in_place_is_traced_again(traced, noise):
+    net, rows = Scaled(), np.eye(3, dtype=np.float32)
+    once = wb.explain(net, rows, "deeplift", noise=noise).values
+    net.scale = 2.0
+    np.testing.assert_allclose(wb.explain(net, rows, "deeplift", noise=noise).values, 2 * once, rtol=1e-5)
+    assert len(traced) == 2
+
+
+def test_nothing_is_kept_of_a_heavy_network_or_of_one_that_is_gone(monkeypatch, traced):
+    net, rows = Scaled(), np.eye(3, dtype=np.float32)
+    wb.explain(net, rows, "deeplift")
+    number = len(preparation._MADE)
+    del net
+    gc.collect()
+    assert len(preparation._MADE) < number
+    monkeypatch.setattr(preparation, "LIGHT", 0)
+    heavy = Scaled()
+    for _ in range(2):
+        wb.explain(heavy, rows, "deeplift")
+    assert len(traced) == 3 and heavy not in preparation._MADE
 
 
 def test_a_misspelt_option_is_refused_before_any_input(tiny):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +24,10 @@ from .registry import Method, table
 from .result import Explanation
 
 ALIKE = 4  # rows that are explained in full precision as well, to say what another one changed
+LIGHT = 16 * 2**20  # bytes of weights: of a lighter module, what was made of it is kept from call to call
+_MADE: weakref.WeakKeyDictionary = (
+    weakref.WeakKeyDictionary()
+)  # of a module: its fingerprint, and what was made of it
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Explainer:
     options: dict[str, Any]
     common: dict[str, Any]
     data: Data | None = None
-    _made: tuple[str, dict] = field(default_factory=lambda: ("", {}), repr=False)
+    _own: dict = field(default_factory=dict, repr=False)
 
     def __call__(self, inputs: Any, target: Any = None) -> Explanation:
         """Explain the output for each input, as :func:`workbench.explain` does.
@@ -54,7 +60,7 @@ class Explainer:
         mark = fingerprint(model)
         with untouched(model, seed=common["seed"]):
             call = Call(entry, model, given, target, common, kept=self._kept(mark))
-            result = _within(budget, call, self.options, started)
+            result = self._afresh(call, lambda: _within(budget, call, self.options, started))
             result = _held_against_full(call, self.options, result)
         facts = result.pop("facts")
         names = facts.pop("feature_names", None) or _names(entry, given, self.data, result["values"])
@@ -68,10 +74,28 @@ class Explainer:
         )  # fmt: skip
 
     def _kept(self, mark: str) -> dict:
-        """Return what was made of the model, which is made again when it has changed."""
-        if self._made[0] != mark:
-            self._made = mark, {}
-        return self._made[1]
+        """Return what was made of the model, also for an earlier call; it is made again when the weights have changed."""
+        made, key = (_MADE, self.model) if _light(self.model) else (self._own, "model")
+        if made.get(key, ("", {}))[0] != mark:
+            made[key] = mark, {}
+        return made[key][1]
+
+    @staticmethod
+    def _afresh(call: Call, work: Callable[[], Any]) -> Any:
+        """Do some work; once more without what was made earlier, where that is no longer the model.
+
+        Weights tell a model from another one, but not all that it does: its code may have been changed in place.
+        """
+        if "noise" in call.common and call.kept:
+            call.kept = {}  # Under noise nothing is held against the model.
+        before = dict(call.kept or {})
+        try:
+            return work()
+        except NotExplainable:
+            if not before:
+                raise
+            call.kept.clear()  # type: ignore[union-attr]
+            return work()
 
     def tensor(self, inputs: Any, target: Any, create_graph: bool) -> torch.Tensor:
         """Return the values as a tensor, with the graph that leads to the model's parameters where it is asked for.
@@ -91,7 +115,7 @@ class Explainer:
         kept = None if create_graph else self._kept(fingerprint(self.model))
         with untouched(self.model, frozen=not create_graph, seed=common["seed"]):
             call = Call(self.entry, self.model, given, target, common, kept=kept, keeps_graph=create_graph)
-            values = call.values(self.options)[0]
+            values = self._afresh(call, lambda: call.values(self.options)[0])
         return values if create_graph else values.detach()
 
     def _require_graph(self) -> None:
@@ -101,6 +125,13 @@ class Explainer:
         raise NotExplainable(f"No graph leads from the values of {self.entry.name} to the model's parameters",
                              "parameters that require gradients, and a method that keeps the graph",
                              f"These can: {', '.join(sorted(m.name for m in table().values() if m.graph))}")  # fmt: skip
+
+
+def _light(model: Any) -> bool:
+    """Whether a copy of a module is small enough to be kept as long as the module lives."""
+    if not isinstance(model, torch.nn.Module):
+        return False
+    return sum(p.numel() * p.element_size() for p in model.parameters()) <= LIGHT
 
 
 def _within(budget: Any, call: Call, options: dict[str, Any], started: float) -> dict[str, Any]:

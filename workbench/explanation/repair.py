@@ -73,7 +73,7 @@ def repaired(
     """Return a score of a copy of the network under rules, and the rules; what was mended stands in its flags.
 
     All scores of the first rows and their baselines are held against the network's; :func:`held` does so for the
-    explained output of every row. A prepared explainer keeps the copy for its next call.
+    explained output of every row. The copy is kept for the next call.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def repaired(
     NotExplainable
         The network cannot be traced, is random, has attention inside, or its copy gives other scores.
     """
-    place = (key, str(score.device))
+    given = None if score.parts is None else score.parts.shapes
+    place = (key, str(score.device), score.compute, str(given), *sorted(score.forward_kwargs))
     if place not in score.kept:
         score.kept[place] = _made(score, inputs, entry, ruled)
     mended, rules, said = score.kept[place]
@@ -115,12 +116,12 @@ def _made(score: Score, inputs: Space, entry: Method, ruled: Callable) -> tuple[
     mended, done = _mended(score, entry)
     found = copy.copy(score)
     found.model = mended
-    gap = _alike(entry, score, _scores(found, tried, rows), own)
+    _alike(entry, score, _scores(found, tried, rows), own)
     what = ", ".join(f"{n} x {step}" for step, n in sorted(done.items()))
     return (
         mended,
         ruled(mended),
-        f"On a copy, whose scores differ by at most {gap:.1g}: {what}." if done else "",
+        f"On a copy, whose scores are the same within {EQUAL:g} of the largest: {what}." if done else "",
     )
 
 
@@ -139,11 +140,10 @@ def held(entry: Method, score: Score, z: torch.Tensor, rows: torch.Tensor) -> No
         _alike(entry, score, score.explained(z, score.target[rows], score.rival[rows]), score.reached[rows])
 
 
-def _alike(entry: Method, score: Score, copied: torch.Tensor, own: torch.Tensor) -> float:
+def _alike(entry: Method, score: Score, copied: torch.Tensor, own: torch.Tensor) -> None:
     gap = float((copied - own).abs().max())
     if not gap <= EQUAL * max(1.0, float(own.abs().max())):
         raise _refused(entry, score, f"a traced copy gives other scores (by {gap:.2g})")
-    return gap
 
 
 def _scores(score: Score, tried: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
