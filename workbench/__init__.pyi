@@ -1,5 +1,6 @@
 from .compression.compressed import Compressed as Compressed
 from .compression.controls import sham as sham
+from .compression.distillation import distill as distill
 from .compression.pruning import prune as prune
 from .compression.quantization import quantize as quantize
 from .data.archives import from_npz as from_npz

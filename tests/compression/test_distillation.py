@@ -1,72 +1,60 @@
-"""The term that keeps behaviour: its value by hand, and what it leaves alone."""
+"""A student learns from its teacher: what comes back, what stays untouched, what is refused."""
+
+import copy
 
 import numpy as np
 import pytest
 import torch
-from scipy.special import log_softmax
 from torch import nn
 
-from workbench.compression.distillation import checked, distilled
-from workbench.errors import BadInput
-from workbench.training import Batch
+import workbench as wb
+from workbench.errors import BadInput, UnknownName
 
 
 @pytest.fixture
-def pair():
-    torch.manual_seed(0)
-    return nn.Linear(3, 4), nn.Linear(3, 4)
+def student(few):
+    return wb.build("lenet5", few, channels=(4, 8), hidden=20, seed=5)
 
 
-@pytest.fixture
-def batch():
-    draws = torch.Generator().manual_seed(0)
-    return Batch(torch.randn(5, 3, generator=draws), torch.tensor([0, 1, 2, 3, 0]), torch.arange(5), draws)
+def test_a_student_learns_what_its_teacher_knows(narrow, student, few, unchanged):
+    before = copy.deepcopy(student.state_dict())
+    with unchanged(narrow):
+        small = wb.distill(narrow, student, few, epochs=8, lr=3e-3, verbose=False)
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+    assert small.report["agreement"] > 0.6 and small.original is narrow.model
+    assert small.report["after"]["parameters"] < small.report["before"]["parameters"]
+    assert small.model.spec == student.spec and not small.model.training
+    step = small.steps[0]
+    assert step["preserve"] == {"behaviour": {"temperature": 4.0, "weight": 0.9}}
+    assert "a new LeNet5, trained for 8 epochs, distilled from the original" in repr(small._repr_html_())
 
 
-@pytest.mark.parametrize(("temperature", "weight"), [(4.0, 0.9), (1.0, 0.5), (2.0, 0.0)])
-def test_its_value_is_that_of_the_formula(pair, batch, temperature, weight):
-    teacher, student = pair
-    t, s = (model(batch.x).detach().numpy().astype(float) for model in pair)
-    log_t, log_s = log_softmax(t / temperature, 1), log_softmax(s / temperature, 1)
-    soft = (np.exp(log_t) * (log_t - log_s)).sum(1).mean()
-    hard = -log_softmax(s, 1)[np.arange(5), batch.y].mean()
-    expected = weight * temperature**2 * soft + (1 - weight) * hard
-    assert distilled(teacher, temperature, weight)(student, batch).item() == pytest.approx(expected, rel=1e-5)
+def test_same_seed_same_bits(narrow, student, few):
+    one, two = (wb.distill(narrow, student, few, epochs=1, seed=3, verbose=False).model for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
 
 
-def test_by_default_the_temperature_is_4_and_the_labels_weigh_a_tenth(pair, batch):
-    teacher, student = pair
-    assert distilled(teacher)(student, batch) == distilled(teacher, 4.0, 0.9)(student, batch)
+def test_an_int8_teacher_teaches_a_student_of_another_kind(narrow, few):
+    teacher = wb.quantize(narrow, data=few)
+    small = wb.distill(
+        teacher, wb.build("mlp", few, hidden=(16,)), few, epochs=1, hints={"fc1": "fc1"}, verbose=False
+    )
+    assert small.steps[0]["preserve"]["hints"] == {"fc1": "fc1"} and np.isfinite(small.report["agreement"])
 
 
-def test_a_student_equal_to_its_teacher_has_only_the_labels_to_learn(pair, batch):
-    teacher, _ = pair
-    labels = nn.functional.cross_entropy(teacher(batch.x), batch.y)
-    assert distilled(teacher)(teacher, batch).item() == pytest.approx(0.1 * labels.item(), rel=1e-5)
+def test_what_cannot_teach_or_learn_is_refused(narrow, student, few):
+    with pytest.raises(BadInput, match="The teacher is a function"):
+        wb.distill(lambda x: x, student, few)
+    with pytest.raises(BadInput, match="The student is an int8 network"):
+        wb.distill(narrow, wb.quantize(narrow, data=few), few)
+    with pytest.raises(UnknownName, match="no layer to preserve called 'fc9'"):
+        wb.distill(narrow, student, few, hints={"fc9": "fc1"})
+    with pytest.raises(BadInput, match="logits for 10 classes"):
+        wb.distill(narrow, nn.Sequential(nn.Flatten(), nn.Linear(784, 3)), few, verbose=False)
 
 
-def test_only_the_student_has_a_gradient(pair, batch):
-    teacher, student = pair
-    distilled(teacher)(student, batch).backward()
-    assert student.weight.grad.any() and teacher.weight.grad is None and teacher.weight.requires_grad
-
-
-def test_a_teacher_that_changes_later_teaches_what_it_knew(pair, batch):
-    teacher, student = pair
-    term = distilled(teacher)
-    before = term(student, batch)
-    with torch.no_grad():
-        teacher.weight.zero_()
-    assert torch.equal(term(student, batch), before)
-
-
-def test_a_teacher_teaches_in_evaluation_mode(batch):
-    teacher = nn.Sequential(nn.Dropout(), nn.Linear(3, 4)).train()
-    term, student = distilled(teacher), nn.Linear(3, 4)
-    assert torch.equal(term(student, batch), term(student, batch)) and teacher.training
-
-
-def test_an_unknown_way_to_preserve_is_refused():
-    assert checked("behaviour") == "behaviour" and checked(None) is None
-    with pytest.raises(BadInput, match="preserve is 'looks'"):
-        checked("looks")
+def test_the_sham_of_a_student_is_the_teacher_trained_on(narrow, student, few):
+    small = wb.distill(narrow, student, few, epochs=1, verbose=False)
+    control = wb.sham(small, few, verbose=False)
+    assert [p.shape for p in control.parameters()] == [p.shape for p in narrow.model.parameters()]
+    assert not torch.equal(control.fc1.weight, narrow.model.fc1.weight)

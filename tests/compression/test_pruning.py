@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import workbench as wb
-from workbench.compression import distillation, pruning
+from workbench.compression import preservation, pruning
 from workbench.compression.compressed import describe
 from workbench.errors import BadInput, UnknownName
 
@@ -127,9 +127,9 @@ def test_on_labels_alone_fine_tuning_is_that_of_fit(narrow, few):
 
 
 def test_behaviour_is_learnt_from_the_first_model_of_a_chain(narrow, few, monkeypatch):
-    taught_by, distilled = [], distillation.distilled
+    taught_by, distilled = [], preservation.distilled
     monkeypatch.setattr(
-        distillation, "distilled", lambda teacher: taught_by.append(teacher) or distilled(teacher)
+        preservation, "distilled", lambda teacher: taught_by.append(teacher) or distilled(teacher)
     )
     first = prune(narrow, 0.5)
     prune(first, 0.8, data=few, epochs=1)
@@ -281,7 +281,7 @@ CHANNELS = {"how": "channels"}
         ({"amount": 0.5, "epochs": -1}, "epochs is -1"),
         ({"amount": 0.5, "epochs": 1}, "epochs were given but no data"),
         ({"amount": 0.5, "data": np.ones((3, 2))}, "data is a ndarray"),
-        ({"amount": 0.5, "preserve": "maps"}, "preserve is 'maps'"),
+        ({"amount": 0.5, "preserve": 7}, "preserve is 7"),
         ({"amount": 0.5, "protect": LAYERS}, "No layer is left to remove anything from"),
         ({"channels": 0.5, **CHANNELS, "protect": LAYERS[:3]}, "No layer is left to remove anything from"),
     ],

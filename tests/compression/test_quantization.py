@@ -33,7 +33,7 @@ def test_it_is_calibrated_on_the_first_training_rows(narrow, few):
     by_hand = convert(narrow.model, torch.tensor(few.train.x[:50]))
     x = torch.tensor(few.test.x)
     assert torch.equal(small.model(x), by_hand(x))
-    assert small.steps == ({"what": "quantize", "how": "static", "calibration": 50, "epochs": []},)
+    assert small.steps == ({"what": "quantize", "how": "static", "epochs": [], "calibration": 50},)
 
 
 def test_the_step_counts_the_rows_that_there_were(narrow, few):
@@ -81,8 +81,8 @@ def test_what_cannot_be_calibrated_is_refused(narrow, few, options, words):
 
 
 def test_an_unknown_way_lists_the_known_ones(narrow, few):
-    with pytest.raises(UnknownName, match="one of dynamic, static"):
-        wb.quantize(narrow, "aware", data=few)
+    with pytest.raises(UnknownName, match="one of aware, dynamic, static"):
+        wb.quantize(narrow, "somehow", data=few)
 
 
 def test_only_float_networks_are_quantized(small, few):
@@ -128,3 +128,63 @@ def test_a_pruned_lstm_keeps_its_zeros_in_int8(lstm, texts):
     left = {row["layer"]: row["left"] for row in small.report["layers"]}
     for row in pruned.report["layers"]:
         assert left[row["layer"]] <= row["left"]
+
+
+@pytest.fixture(scope="module")
+def sparse(narrow, few):
+    return wb.prune(narrow, 0.8)
+
+
+def test_aware_int8_is_trained_while_it_rounds_and_keeps_the_zeros(sparse, few, unchanged):
+    with unchanged(sparse.model):
+        aware = wb.quantize(sparse, "aware", data=few, epochs=2, lr=2e-3, verbose=False)
+    plain = wb.quantize(sparse, data=few)
+    assert (
+        is_int8(aware.model) and aware.report["after"]["accuracy"] > plain.report["after"]["accuracy"] + 0.05
+    )
+    assert aware.report["after"]["nonzero"] <= sparse.report["after"]["nonzero"]
+    step = aware.steps[-1]
+    assert step["epochs"] == [2] and step["preserve"] == "behaviour" and step["calibration"] == 600
+    assert "fine-tuned for 2 epochs, distilled from the original" in aware._repr_html_()
+    x = torch.tensor(few.test.x[:20])
+    assert torch.equal(wb.twin(aware)(x), aware.model(x))
+
+
+def test_aware_int8_comes_back_from_a_file_and_is_the_same_for_the_same_seed(narrow, few, tmp_path):
+    one, two = (
+        wb.quantize(narrow, "aware", data=few, epochs=1, seed=4, verbose=False).model for _ in range(2)
+    )
+    x = torch.tensor(few.test.x[:20])
+    assert torch.equal(one(x), two(x))
+    assert torch.equal(wb.load_model(wb.save(one, tmp_path / "aware.safetensors"))(x), one(x))
+
+
+def test_the_sham_of_aware_int8_is_trained_as_long(narrow, few):
+    small = wb.quantize(narrow, "aware", data=few, epochs=1, verbose=False)
+    control = wb.sham(small, few, verbose=False)
+    assert not is_int8(control) and not torch.equal(control.fc1.weight, narrow.model.fc1.weight)
+
+
+def test_aware_without_epochs_is_refused(narrow, few):
+    with pytest.raises(BadInput, match="epochs is 0"):
+        wb.quantize(narrow, "aware", data=few, epochs=0)
+
+
+@pytest.mark.parametrize("how", ["static", "dynamic"])
+def test_the_report_says_how_far_each_layer_is_off(how, table):
+    net = wb.build("mlp", table, hidden=(8,))
+    small = wb.quantize(net, how, data=table)
+    errors = {row["layer"]: row["int8_error"] for row in small.report["layers"]}
+    assert set(errors) == {"fc1", "fc2"} and all(0 < error < 0.1 for error in errors.values())
+
+
+def test_the_error_of_a_layer_is_that_of_the_formula(narrow, small, few):
+    seen, x = {}, torch.tensor(few.test.x[:100])
+    for name, model in (("float", narrow.model), ("int8", wb.twin(small))):
+        handle = model.fc2.register_forward_hook(lambda m, i, out, name=name: seen.update({name: out}))
+        with torch.no_grad():
+            model(x)
+        handle.remove()
+    expected = (seen["int8"] - seen["float"]).norm() / seen["float"].norm()
+    found = next(row["int8_error"] for row in small.report["layers"] if row["layer"] == "fc2")
+    assert found == pytest.approx(float(expected), rel=1e-5)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import html
 from ..zoo.holder import Holder
+from .preservation import in_words
 
 ROWS = {
     "parameters": "parameters",
@@ -98,26 +99,32 @@ class Compressed(Holder):
 def describe(step: dict[str, Any]) -> str:
     """Return a step in words."""
     if step["what"] == "quantize":
-        ranges = (
-            "activations rounded batch by batch"
-            if step["how"] == "dynamic"
-            else f"calibrated on {step['calibration']:,} training rows"
-        )
-        return f"int8 ({step['how']}), {ranges}"
+        return f"int8 ({step['how']}), {_ranges(step)}"
+    if step["what"] == "distill":
+        return f"a new {step['how']}{_trained(step)}"
     removed = (
         f"{step['channels']:.0%} of the {_channels(step)}"
         if step["how"] == "channels"
         else f"{step['amount']:.0%} of the {_weights(step)}"
     )
     of_all = f" ({step['amount'] * step['among'] / step['of']:.0%} of all)" if _spares(step) else ""
-    trained = (
-        f"fine-tuned for {'+'.join(map(str, step['epochs']))} epochs"
-        if any(step["epochs"])
-        else "not fine-tuned"
-    )
-    loss = {"behaviour": ", distilled from the original", None: " on the labels"}[step["preserve"]]
     rounds = f"in {step['rounds']} rounds" if step["rounds"] > 1 else "at once"
-    return f"{removed} removed{of_all} {rounds}, {trained}{loss if any(step['epochs']) else ''}"
+    return f"{removed} removed{of_all} {rounds}{_trained(step)}"
+
+
+def _trained(step: dict[str, Any]) -> str:
+    """Return how a step was trained, as a clause."""
+    if not any(step["epochs"]):
+        return ", not fine-tuned"
+    verb = "trained" if step["what"] == "distill" else "fine-tuned"
+    return f", {verb} for {'+'.join(map(str, step['epochs']))} epochs{in_words(step['preserve'])}"
+
+
+def _ranges(step: dict[str, Any]) -> str:
+    if step["how"] == "dynamic":
+        return "activations rounded batch by batch"
+    calibrated = f"calibrated on {step['calibration']:,} training rows"
+    return calibrated + _trained(step) if step["how"] == "aware" else calibrated
 
 
 def _spares(step: dict[str, Any]) -> bool:

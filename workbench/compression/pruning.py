@@ -19,8 +19,9 @@ from ..zoo.holder import unwrap
 from ..zoo.pairs import relu_pairs
 from ..zoo.strides import tensor_for
 from .compressed import Compressed
-from .distillation import checked, fine_tuned
+from .distillation import fine_tuned
 from .measurement import compared, layer_weights, macs
+from .preservation import checked, trained_on
 
 HOWS, SCOPES, CRITERIA = ("weights", "channels"), ("global", "layer"), ("magnitude", "taylor")
 LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
@@ -38,7 +39,7 @@ def prune(
     data: Data | None = None,
     epochs: int | Sequence[int] = 0,
     rounds: int = 1,
-    preserve: str | None = "behaviour",
+    preserve: Any = "behaviour",
     protect: Sequence[str] = (),
     lr: float = 1e-3,
     seed: int = 0,
@@ -79,7 +80,10 @@ def prune(
     rounds
         In how many geometric steps the amount is reached.
     preserve
-        "behaviour": fine-tuning is distilled from the original (Hinton et al. 2015); None: labels alone.
+        "behaviour": fine-tuning is distilled from the original (Hinton et al. 2015); None: labels alone; "maps": its
+        Grad-CAM and input gradients are matched as well (Park et al. 2020). Several, as ``["behaviour", "maps"]``, or
+        a dict with values: ``{"behaviour": None, "grad_cam": ["conv2"], "copies": ["masks"]}``; see
+        :mod:`workbench.compression.preservation`. What maps train on is recorded, and counts for nothing in ``compare``.
     protect
         Names of layers, or of what holds them, that keep all weights, which the amount then leaves out; or
         all channels of their own, while those of the layer before still go. The last layer always keeps its
@@ -135,9 +139,9 @@ def _checked_step(model, amount, channels, how, by, scope, data, epochs, rounds,
     _check_criterion(how, by, data)
     _check_model(model, data, protect)
     _check_share(amount, channels, how)
-    recipe = getattr(model, "recipe", None) or {}
+    recipe, wanted = getattr(model, "recipe", None) or {}, checked(preserve, model)
     return {"what": "prune", "how": how, "amount": amount, "channels": channels, "by": by, "scope": scope,
-            "epochs": _plan(epochs, rounds, data), "rounds": rounds, "preserve": checked(preserve),
+            "epochs": _plan(epochs, rounds, data), "rounds": rounds, "preserve": wanted, "trained_on": trained_on(wanted),
             "protect": list(protect), "lr": lr, "batch_size": recipe.get("batch_size", 64),
             "augment": recipe.get("augment", False), "seed": seed}  # fmt: skip
 

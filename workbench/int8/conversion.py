@@ -76,19 +76,19 @@ def convert(model: nn.Module, calibration: torch.Tensor, *, engine: str = "x86")
                         "rows as the model takes them", "Give rows of the training split"), torch.no_grad():  # fmt: skip
             for part in rows.split(BATCH):
                 prepared(part)
-        int8 = _converted(prepared)
+        int8 = converted_graph(prepared)
         with explained("The converted model does not run", "layers that have an int8 kernel",
                         "Use reshape or flatten in place of view, or replace the layer"), torch.no_grad():  # fmt: skip
             int8(rows[:1])
-    return _marked(int8, model, {"how": "static", "engine": engine, "rows": len(rows), "relu": names})
+    return marked(int8, model, {"how": "static", "engine": engine, "rows": len(rows), "relu": names})
 
 
 def blank(skeleton: nn.Module, engine: str) -> fx.GraphModule:
     """Return the int8 model that a float model turns into, with ranges still to be filled in."""
     with packed_for(engine):
         prepared, names = _prepared(skeleton, engine)
-        return _marked(
-            _converted(prepared), skeleton, {"how": "static", "engine": engine, "rows": 0, "relu": names}
+        return marked(
+            converted_graph(prepared), skeleton, {"how": "static", "engine": engine, "rows": 0, "relu": names}
         )
 
 
@@ -119,16 +119,21 @@ def _checked(calibration: Any) -> torch.Tensor:
 
 def _prepared(model: nn.Module, engine: str) -> tuple[fx.GraphModule, dict[str, str]]:
     """Return a traced copy with observers, and which ReLU stands behind which layer."""
+    checked_layers(model, engine)
+    with explained("The model cannot be copied and traced", "a model without branches on values",
+                    "Move such branches out of forward, and make pruning or other re-parametrizations permanent"):  # fmt: skip
+        float_copy = bare_copy(model)
+        names = relus_behind(fx.symbolic_trace(float_copy))
+        return prepare_fx(float_copy, get_default_qconfig_mapping(engine), (torch.zeros(1),)), names
+
+
+def checked_layers(model: nn.Module, engine: str) -> None:
+    """Refuse what is not a float module, and layers whose int8 kernel is known to be wrong."""
     if not isinstance(model, nn.Module) or is_int8(model):
         raise BadInput(f"A {type(model).__name__} cannot be converted" + " again" * is_int8(model),
                        "a float torch.nn.Module", "Give the original model")  # fmt: skip
     for name, layer in model.named_modules():
         _check_padding(name, layer, engine)
-    with explained("The model cannot be copied and traced", "a model without branches on values",
-                    "Move such branches out of forward, and make pruning or other re-parametrizations permanent"):  # fmt: skip
-        float_copy = bare_copy(model)
-        names = _relus(fx.symbolic_trace(float_copy))
-        return prepare_fx(float_copy, get_default_qconfig_mapping(engine), (torch.zeros(1),)), names
 
 
 def _check_padding(name: str, layer: nn.Module, engine: str) -> None:
@@ -151,7 +156,7 @@ def bare_copy(model: nn.Module) -> nn.Module:
     return copied
 
 
-def _relus(traced: fx.GraphModule) -> dict[str, str]:
+def relus_behind(traced: fx.GraphModule) -> dict[str, str]:
     """Return the name of the ReLU module behind each layer; one that is used twice belongs to none."""
     calls = [n for n in traced.graph.nodes if n.op == "call_module"]
     targets = [n.target for n in calls]
@@ -169,7 +174,7 @@ def _is(traced: fx.GraphModule, node: fx.Node, *kinds: type[nn.Module]) -> bool:
     return node.op == "call_module" and isinstance(traced.get_submodule(str(node.target)), kinds)
 
 
-def _converted(prepared: fx.GraphModule) -> fx.GraphModule:
+def converted_graph(prepared: fx.GraphModule) -> fx.GraphModule:
     int8 = convert_fx(prepared).eval()
     if not is_int8(int8):
         raise BadInput("The model has nothing to quantize", "at least one convolution or linear layer",
@@ -177,7 +182,7 @@ def _converted(prepared: fx.GraphModule) -> fx.GraphModule:
     return int8
 
 
-def _marked(int8: fx.GraphModule, model: nn.Module, facts: dict[str, Any]) -> fx.GraphModule:
+def marked(int8: fx.GraphModule, model: nn.Module, facts: dict[str, Any]) -> fx.GraphModule:
     """Write on an int8 model what it is and what it comes from."""
     marks = {name: getattr(model, name) for name in CARRIED if hasattr(model, name)} | {"int8": facts}
     int8.meta[PRESERVED] = marks
