@@ -32,6 +32,8 @@ from .evaluation.registry import metrics as metrics
 from .evaluation.scorecards import Scorecard as Scorecard
 from .evaluation.scorecards import scorecard as scorecard
 from .evaluation.scores import Scores as Scores
+from .evaluation.sensitivities import Sensitivity as Sensitivity
+from .evaluation.sensitivities import layer_sensitivity as layer_sensitivity
 from .evaluation.similarities import similarity as similarity
 from .explanation.bulk import explain_dataset as explain_dataset
 from .explanation.door import attribute as attribute

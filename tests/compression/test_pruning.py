@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import workbench as wb
-from workbench.compression import preservation, pruning
+from workbench.compression import criteria, preservation, pruning
 from workbench.compression.compressed import describe
 from workbench.errors import BadInput, UnknownName
 
@@ -296,7 +296,7 @@ def test_what_cannot_be_done_is_refused_in_words(narrow, options, words):
     ("options", "words"),
     [
         ({"how": "channel"}, "Did you mean 'channels'"),
-        ({"by": "gradient"}, "one of magnitude, taylor"),
+        ({"by": "gradient"}, "one of magnitude, relevance, taylor"),
         ({"scope": "all"}, "one of global, layer"),
         ({"protect": ["fc9"]}, "one of conv1, conv2, fc1, fc2"),
     ],
@@ -443,8 +443,70 @@ def layer_zeros(compressed):
     return (compressed.model.fc1.weight == 0).numpy()
 
 
-def test_by_taylor_needs_rows_and_weights(narrow, few):
-    with pytest.raises(BadInput, match="by is 'taylor' for a model without data"):
-        prune(narrow, 0.5, by="taylor")
-    with pytest.raises(BadInput, match="by is 'taylor' for channels"):
-        prune(narrow, how="channels", channels=0.5, by="taylor", data=few)
+@pytest.mark.parametrize("by", ["taylor", "relevance", lambda model, data: {}])
+def test_criteria_that_look_at_rows_need_them(narrow, by):
+    with pytest.raises(BadInput, match="for a model without data"):
+        prune(narrow, 0.5, by=by)
+
+
+@pytest.mark.parametrize("by", ["taylor", "relevance"])
+def test_channels_leave_by_every_criterion(narrow, few, by):
+    small = prune(narrow, how="channels", channels=0.5, by=by, data=few)
+    naive = prune(narrow, how="channels", channels=0.5, data=few)
+    assert small.model.conv2.weight.shape == naive.model.conv2.weight.shape == (8, 4, 5, 5)
+    assert small.report["after"]["accuracy"] > 0.2 and small.steps[0]["by"] == by
+
+
+def test_the_channels_that_stay_are_those_of_the_greatest_worth(narrow, few):
+    def backwards(model, data):
+        weights = {n: m.weight for n, m in model.named_modules() if hasattr(m, "weight")}
+        return {
+            n: torch.arange(len(w), 0, -1.0).view(-1, *[1] * (w.ndim - 1)).expand_as(w)
+            for n, w in weights.items()
+        }
+
+    small = prune(narrow, how="channels", channels=0.5, by=backwards, data=few)
+    torch.testing.assert_close(small.model.conv1.weight, narrow.model.conv1.weight[:4])
+    torch.testing.assert_close(small.model.fc1.bias, narrow.model.fc1.bias[:20])
+    assert small.steps[0]["by"] == "backwards"
+
+
+def test_relevance_is_weight_times_gradient_of_the_own_class_by_hand(table):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False))
+    rows = np.concatenate([np.flatnonzero(table.train.y == c)[:10] for c in range(2)])
+    expected = torch.zeros(2, 2)
+    for x, y in zip(torch.tensor(table.train.x[rows]), table.train.y[rows], strict=True):
+        expected[y] += (net[0].weight[y] * x / (net[0].weight[y] @ x)).abs().detach() / len(rows)
+    found = criteria.worth(net, ["0"], "relevance", table)["0"]
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda model, data: {}, "gives nothing for conv1"),
+        (lambda model, data: {"conv1": torch.ones(3)}, r"gives shape \(3,\) for conv1"),
+        (lambda model, data: {"conv1": -model.conv1.weight.abs()}, "gives numbers below 0, or NaN for conv1"),
+        (lambda model, data: None, "gives nothing for conv1"),
+    ],
+)
+def test_a_criterion_that_leaves_something_out_is_refused(narrow, few, answer, words):
+    with pytest.raises(BadInput, match=words):
+        prune(narrow, 0.5, by=answer, data=few)
+
+
+def test_what_is_left_goes_back_to_its_early_values(narrow, few):
+    early = wb.build("lenet5", few, channels=[8, 16], hidden=40, seed=9)
+    pruned = prune(narrow, 0.5, rewind=early, data=few)
+    kept = pruned.model.fc1.weight != 0
+    assert torch.equal(pruned.model.fc1.weight[kept], early.fc1.weight[kept]) and not kept.all()
+    worth = narrow.model.fc1.weight.abs()
+    assert worth[kept].min() >= worth[~kept].max()
+    assert len(pruned.steps[0]["rewind"]) == 64
+
+
+@pytest.mark.parametrize("options", [{"how": "channels", "channels": 0.5}, {"amount": 0.5}])
+def test_only_the_same_layers_can_be_gone_back_to(narrow, few, options):
+    early = narrow if "how" in options else wb.build("lenet5", few, channels=[4, 4])
+    with pytest.raises(BadInput, match="rewind is a LeNet5"):
+        prune(narrow, rewind=early, data=few, **options)

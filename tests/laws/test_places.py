@@ -35,7 +35,7 @@ SETTERS = {
     "torch.cuda": {"manual_seed", "manual_seed_all", "set_rng_state"},
     "torch.random": {"manual_seed", "seed", "set_rng_state"},
 }
-MAKERS = {"convert_fx", "deepcopy", "build", "from_spec", "twin"}
+MAKERS = {"bare_copy", "convert_fx", "deepcopy", "build", "from_spec", "twin"}
 GLOBALS = ("torch.backends.", "os.environ")
 
 TAGS = (

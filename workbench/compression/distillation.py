@@ -85,7 +85,7 @@ def distill(
     step = {"what": "distill", "how": type(pupil).__name__, "preserve": wanted, "trained_on": trained_on(wanted),
             "epochs": [epochs], "lr": lr, "batch_size": batch_size or recipe.get("batch_size", 64),
             "augment": recipe.get("augment", False) if augment is None else augment, "seed": seed}  # fmt: skip
-    net = fine_tuned(copy.deepcopy(pupil), original, data, step, 0, verbose=verbose).eval()
+    net = fine_tuned(copy.deepcopy(pupil), original, data, step, 0, verbose=verbose)
     net.spec, net.recipe = getattr(pupil, "spec", None), None  # type: ignore[assignment]
     return Compressed(
         net, compared(original, net, data, tensor_for(original, data.test.x[:1])), original, (step,)

@@ -13,17 +13,17 @@ from torch import nn
 from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
-from ..state import untouched
-from ..training import first_order, loss_gradients
 from ..zoo.holder import unwrap
+from ..zoo.identity import fingerprint
 from ..zoo.pairs import relu_pairs
 from ..zoo.strides import tensor_for
 from .compressed import Compressed
+from .criteria import NAMES, Criterion, Worth, by_channel, parameter, worth
 from .distillation import fine_tuned
 from .measurement import compared, layer_weights, macs
 from .preservation import checked, trained_on
 
-HOWS, SCOPES, CRITERIA = ("weights", "channels"), ("global", "layer"), ("magnitude", "taylor")
+HOWS, SCOPES = ("weights", "channels"), ("global", "layer")
 LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
 GRID = 64  # channel ratios are tried in steps of 1/64
 
@@ -34,13 +34,14 @@ def prune(
     *,
     channels: float | None = None,
     how: str = "weights",
-    by: str = "magnitude",
+    by: str | Criterion = "magnitude",
     scope: str | None = None,
     data: Data | None = None,
     epochs: int | Sequence[int] = 0,
     rounds: int = 1,
     preserve: Any = "behaviour",
     protect: Sequence[str] = (),
+    rewind: Any = None,
     lr: float = 1e-3,
     seed: int = 0,
     verbose: bool = True,
@@ -67,9 +68,11 @@ def prune(
     channels
         Fraction of each layer's channels instead, for ``how="channels"``.
     by
-        "magnitude": the smallest weights go, or the channels of the smallest L2 norm. "taylor", for weights:
-        those without which the loss on the training rows would change least, to first order (Molchanov et al.
-        2017); what ``wb.explain(model, data.train, "parameter_sensitivity")`` adds up for each layer.
+        "magnitude": the smallest weights go, or the channels of the smallest L2 norm. "taylor": those without which
+        the loss on the training rows would change least, to first order (Molchanov et al. 2017); what
+        ``wb.explain(model, data.train, "parameter_sensitivity")`` adds up for each layer. "relevance": those through
+        which least of the answer flows, on ten training rows of each class (Yeom et al. 2021). Or a function
+        ``(model, data) -> {layer: worth of each weight}``. See :mod:`workbench.compression.criteria`.
     scope
         For weights: "global" (one threshold, the default) or "layer" (the same share of each).
         Channels always go by the same share of each layer.
@@ -88,6 +91,10 @@ def prune(
         Names of layers, or of what holds them, that keep all weights, which the amount then leaves out; or
         all channels of their own, while those of the layer before still go. The last layer always keeps its
         outputs. The weights of a recurrent layer have names too, such as "lstm.weight_hh_l0".
+    rewind
+        A network of the same layers, such as the original after few epochs: for weights, what is left goes back to its
+        values before every round (Frankle et al. 2020). None keeps the weights and starts the learning rate anew,
+        which does as well (Renda, Frankle and Carbin 2020).
     lr
         First learning rate of each round of fine-tuning; it falls linearly to a twentieth. Batch size and
         augmentation are those of the model's own recipe.
@@ -111,12 +118,13 @@ def prune(
     KeyboardInterrupt
         Stopped by hand: the given model is as it was, and nothing half-tuned is passed off as a result.
     """
-    started, model = model, unwrap(model)
+    started, model, early = model, unwrap(model), unwrap(rewind)
     step = _checked_step(
         model, amount, channels, how, by, scope, data, epochs, rounds, preserve, protect, lr, seed
     )
+    _check_rewind(early, model, step)
     chained = isinstance(started, Compressed)
-    original, example = started.original if chained else model, _example(model, data)
+    original, example = started.original if chained else model, example_of(model, data)
     if how == "channels" and reads_tokens(model):
         step["narrowed"] = _feed_forward(model, amount, example, protect)
     if how == "channels" and channels is None:
@@ -125,7 +133,10 @@ def prune(
         step |= _counts(model, protect)
     net = copy.deepcopy(model).eval()
     for round in range(rounds):
-        net, hold = _cut(net, model, step, round, example, data)
+        net, hold = cut(net, model, step, round, example, data, by)
+        if early is not None:
+            net.load_state_dict(early.state_dict())
+            hold(net)
         net = fine_tuned(net, original, data, step, round, after_step=hold, verbose=verbose)
     net.spec = getattr(model, "spec", None)
     net.recipe = getattr(model, "recipe", None)
@@ -136,11 +147,11 @@ def prune(
 def _checked_step(model, amount, channels, how, by, scope, data, epochs, rounds, preserve, protect, lr, seed) -> dict[str, Any]:  # fmt: skip
     """Return the step as a record, or refuse it."""
     _check_names(how, by, scope)
-    _check_criterion(how, by, data)
+    _check_criterion(by, data)
     _check_model(model, data, protect)
     _check_share(amount, channels, how)
     recipe, wanted = getattr(model, "recipe", None) or {}, checked(preserve, model)
-    return {"what": "prune", "how": how, "amount": amount, "channels": channels, "by": by, "scope": scope,
+    return {"what": "prune", "how": how, "amount": amount, "channels": channels, "by": _called(by), "scope": scope,
             "epochs": _plan(epochs, rounds, data), "rounds": rounds, "preserve": wanted, "trained_on": trained_on(wanted),
             "protect": list(protect), "lr": lr, "batch_size": recipe.get("batch_size", 64),
             "augment": recipe.get("augment", False), "seed": seed}  # fmt: skip
@@ -149,7 +160,7 @@ def _checked_step(model, amount, channels, how, by, scope, data, epochs, rounds,
 def _check_names(how: str, by: str, scope: str | None) -> None:
     for name, value, known in (
         ("way (how)", how, HOWS),
-        ("criterion (by)", by, CRITERIA),
+        ("criterion (by)", "magnitude" if callable(by) else by, NAMES),
         ("scope", scope or "global", SCOPES),
     ):
         if value not in known:
@@ -160,11 +171,27 @@ def _check_names(how: str, by: str, scope: str | None) -> None:
         )
 
 
-def _check_criterion(how: str, by: str, data: Any) -> None:
-    if by == "taylor" and (how == "channels" or data is None):
-        what = "channels" if how == "channels" else "a model without data"
-        raise BadInput(f"by is 'taylor' for {what}", "how='weights', and data whose training rows have a loss",
-                       "Pass both, or use by='magnitude'")  # fmt: skip
+def _check_criterion(by: str | Criterion, data: Any) -> None:
+    if by != "magnitude" and data is None:
+        raise BadInput(f"by is {_called(by)!r} for a model without data", "data whose training rows are looked at",
+                       "Pass data=, or use by='magnitude'")  # fmt: skip
+
+
+def _called(by: str | Criterion) -> str:
+    return by if isinstance(by, str) else getattr(by, "__name__", type(by).__name__)
+
+
+def _check_rewind(early: Any, model: nn.Module, step: dict[str, Any]) -> None:
+    """Refuse to go back to anything but the same layers, and note in the step where it goes back to."""
+    if early is None:
+        return
+    same = isinstance(early, nn.Module) and [(n, w.shape) for n, w in early.state_dict().items()] == [
+        (n, w.shape) for n, w in model.state_dict().items()
+    ]
+    if not same or step["how"] == "channels":
+        what = f"rewind is a {type(early).__name__}" + (" for channels" if step["how"] == "channels" else "")
+        raise BadInput(what, "a network of the same layers, and how='weights'", "Leave it out, or train one for few epochs")  # fmt: skip
+    step["rewind"] = fingerprint(early)
 
 
 def _check_model(model: Any, data: Any, protect: Iterable[str]) -> None:
@@ -207,7 +234,8 @@ def _plan(epochs: Any, rounds: Any, data: Data | None) -> list[int]:
     return plan
 
 
-def _example(model: nn.Module, data: Data | None) -> torch.Tensor:
+def example_of(model: nn.Module, data: Data | None) -> torch.Tensor:
+    """Return one input as the model takes it."""
     if data is not None:
         return tensor_for(model, data.test.x[:1])
     spec = getattr(model, "spec", None)
@@ -228,29 +256,18 @@ def _share(step: dict[str, Any], round: int) -> float:
     return 1 - (1 - whole) ** ((round + 1) / step["rounds"])
 
 
-def _cut(net: nn.Module, model: nn.Module, step: dict[str, Any], round: int,
-         example: torch.Tensor, data: Data | None) -> tuple[nn.Module, Callable[[nn.Module], None] | None]:  # fmt: skip
+def cut(net: nn.Module, model: nn.Module, step: dict[str, Any], round: int, example: torch.Tensor,
+         data: Data | None, by: str | Criterion) -> tuple[nn.Module, Callable[[nn.Module], None]]:  # fmt: skip
     """Return the net after a round's removal, and what keeps removed weights at zero while it trains."""
     share, protect = _share(step, round), step["protect"]
     if step["how"] == "channels":
-        return _narrowed(net, _left(model, share, example, protect, step.get("narrowed")), example), None
-    worth = _worth(net, _unprotected(net, protect), step["by"], data)
-    hold = _zeroing(_masks(worth, share, step["scope"] or "global"))
+        left = _left(model, share, example, protect, step.get("narrowed"))
+        worths = None if by == "magnitude" else by_channel(worth(net, left, by, data))
+        return _narrowed(net, left, example, worths), lambda _: None
+    worths = worth(net, _unprotected(net, protect), by, data)
+    hold = _zeroing(_masks(worths, share, step["scope"] or "global"))
     hold(net)
     return net, hold
-
-
-def _worth(
-    net: nn.Module, weights: dict[str, torch.Tensor], by: str, data: Data | None
-) -> dict[str, torch.Tensor]:
-    """Return what each weight is worth by a criterion, of its layer's shape."""
-    if by == "magnitude" or data is None:
-        return {name: w.abs() for name, w in weights.items()}
-    with untouched(net):
-        own = {name: _parameter(net, name) for name in weights}
-        device = next(net.parameters()).device
-        rows = tensor_for(net, data.train.x).to(device), torch.tensor(data.train.y, device=device)
-        return first_order(own, loss_gradients(net, own, *rows))  # type: ignore[arg-type]
 
 
 def _masks(weights: dict[str, torch.Tensor], share: float, scope: str) -> dict[str, torch.Tensor]:
@@ -287,15 +304,9 @@ def _zeroing(masks: dict[str, torch.Tensor]) -> Callable[[nn.Module], None]:
     @torch.no_grad()
     def keep_zeros(net: nn.Module) -> None:
         for name, mask in masks.items():
-            _parameter(net, name).mul_(mask)
+            parameter(net, name).mul_(mask)
 
     return keep_zeros
-
-
-def _parameter(net: nn.Module, name: str) -> nn.Parameter:
-    """Return a layer's weight by the layer's name, or a recurrent layer's by its own."""
-    layers = dict(net.named_modules())
-    return net.get_parameter(f"{name}.weight" if name in layers else name)
 
 
 def reads_tokens(model: nn.Module) -> bool:
@@ -327,8 +338,13 @@ def _left(model: nn.Module, share: float, example: torch.Tensor, protect: Sequen
     return {name: max(1, round(len(w) * (1 - share))) for name, w in weights.items()}
 
 
-def _narrowed(net: nn.Module, left: dict[str, int], example: torch.Tensor) -> nn.Module:
-    """Return a copy with so many channels left in each layer, through the dependency graph (Fang et al. 2023)."""
+def _narrowed(
+    net: nn.Module, left: dict[str, int], example: torch.Tensor, worths: Worth | None = None
+) -> nn.Module:
+    """Return a copy with so many channels left in each layer, through the dependency graph (Fang et al. 2023).
+
+    Without ``worths`` of the channels those of the smallest L2 norm go.
+    """
     import torch_pruning as tp
 
     net = copy.deepcopy(net).requires_grad_(True)
@@ -336,10 +352,28 @@ def _narrowed(net: nn.Module, left: dict[str, int], example: torch.Tensor) -> nn
     whole = [net.get_submodule(name) for name in sizes if name not in left]
     # torch-pruning keeps the whole part of (1 - ratio) x channels: half a channel more meets the number
     ratios = {net.get_submodule(name): 1 - (n + 0.5) / sizes[name] for name, n in left.items()}
-    pruner = tp.pruner.MagnitudePruner(net, example, importance=tp.importance.MagnitudeImportance(p=2),
-                                       pruning_ratio_dict=ratios, ignored_layers=whole)  # fmt: skip
+    importance: Any = tp.importance.MagnitudeImportance(p=2)
+    if worths is not None:
+        importance = _ByWorth({net.get_submodule(name): w for name, w in worths.items()})
+    pruner = tp.pruner.MagnitudePruner(net, example, importance=importance, pruning_ratio_dict=ratios,
+                                       ignored_layers=whole)  # fmt: skip
     pruner.step()
     return net
+
+
+class _ByWorth:
+    """Tells torch-pruning what channels are worth that leave together: the sum over the layers that make them."""
+
+    def __init__(self, worths: dict[nn.Module, torch.Tensor]) -> None:
+        self.worths = worths
+
+    def __call__(self, group: Any, **_: Any) -> torch.Tensor | None:
+        import torch_pruning as tp
+
+        makes = (tp.prune_conv_out_channels, tp.prune_linear_out_channels)
+        known = [self.worths[dep.target.module][torch.as_tensor(places)] for dep, places in group
+                 if dep.handler in makes and dep.target.module in self.worths]  # fmt: skip
+        return torch.stack(known).sum(0) if known else None
 
 
 def _ratio_for(model: nn.Module, amount: float | None, example: torch.Tensor, protect: Sequence[str]) -> float:  # fmt: skip

@@ -39,17 +39,17 @@ def rounding(
     checked_layers(model, engine)
     with packed_for(engine), explained("The model cannot be copied and traced", "a model without branches on values",
                                        "Move such branches out of forward"):  # fmt: skip
-        copied = bare_copy(model).requires_grad_(True)
+        copied = bare_copy(model).train().requires_grad_(True)
         names = relus_behind(fx.symbolic_trace(copied))
-        prepared = prepare_qat_fx(copied.train(), get_default_qat_qconfig_mapping(engine), (torch.zeros(1),))
+        prepared = prepare_qat_fx(copied, get_default_qat_qconfig_mapping(engine), (torch.zeros(1),))
     with explained(f"The model does not run on rows of shape {tuple(rows.shape)}", "rows as the model takes them",
                    "Give rows of the training split"), torch.no_grad():  # fmt: skip
-        prepared.eval()(rows)
+        prepared(rows)
     return prepared, names
 
 
 def converted(trained: nn.Module, model: nn.Module, relu: dict[str, str], rows: int, *, engine: str = "x86") -> fx.GraphModule:  # fmt: skip
-    """Return the int8 model of a trained network of :func:`rounding`, marked as ``convert`` marks its own: the ranges are fixed."""
+    """Return the int8 model of a trained network, in evaluation mode, of :func:`rounding`, marked as ``convert`` marks its own: the ranges are fixed."""
     with packed_for(engine):
-        int8 = converted_graph(trained.eval())  # type: ignore[arg-type]
+        int8 = converted_graph(trained)  # type: ignore[arg-type]
     return marked(int8, model, {"how": "static", "engine": engine, "rows": rows, "relu": relu})

@@ -175,6 +175,7 @@ def _is(traced: fx.GraphModule, node: fx.Node, *kinds: type[nn.Module]) -> bool:
 
 
 def converted_graph(prepared: fx.GraphModule) -> fx.GraphModule:
+    """Return the int8 model of one with observers, and refuse one in which nothing became int8."""
     int8 = convert_fx(prepared).eval()
     if not is_int8(int8):
         raise BadInput("The model has nothing to quantize", "at least one convolution or linear layer",
