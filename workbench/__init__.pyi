@@ -1,6 +1,9 @@
 from .compression.compressed import Compressed as Compressed
 from .compression.controls import sham as sham
 from .compression.distillation import distill as distill
+from .compression.packing import Packed as Packed
+from .compression.packing import pack as pack
+from .compression.packing import unpack as unpack
 from .compression.pruning import prune as prune
 from .compression.quantization import quantize as quantize
 from .data.archives import from_npz as from_npz

@@ -301,10 +301,12 @@ def _counts(model: nn.Module, protect: Iterable[str]) -> dict[str, int]:
 
 
 def _zeroing(masks: dict[str, torch.Tensor]) -> Callable[[nn.Module], None]:
+    gone = {name: ~mask for name, mask in masks.items()}
+
     @torch.no_grad()
     def keep_zeros(net: nn.Module) -> None:
-        for name, mask in masks.items():
-            parameter(net, name).mul_(mask)
+        for name, removed in gone.items():
+            parameter(net, name).masked_fill_(removed, 0.0)  # A product would leave zeros with a sign.
 
     return keep_zeros
 

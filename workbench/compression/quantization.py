@@ -116,14 +116,14 @@ def _trained(model: nn.Module, original: nn.Module, data: Data, rows: torch.Tens
 
 def _keeping_zeros(model: nn.Module) -> Callable[[nn.Module], None] | None:
     """Return what puts back the zeros of a pruned network after each step; None where there are none."""
-    masks = {name: w != 0 for name, w in model.named_parameters() if w.ndim > 1 and bool((w == 0).any())}
+    gone = {name: w == 0 for name, w in model.named_parameters() if w.ndim > 1 and bool((w == 0).any())}
 
     @torch.no_grad()
     def keep_zeros(net: nn.Module) -> None:
-        for name, mask in masks.items():
-            net.get_parameter(name).mul_(mask)
+        for name, removed in gone.items():
+            net.get_parameter(name).masked_fill_(removed, 0.0)
 
-    return keep_zeros if masks else None
+    return keep_zeros if gone else None
 
 
 def layer_errors(before: nn.Module, after: nn.Module, x: torch.Tensor) -> dict[str, float]:

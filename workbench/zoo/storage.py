@@ -46,6 +46,11 @@ def save(model: Any, path: str | Path) -> Path:
 
 def packed(model: Any) -> bytes:
     """Return the bytes that :func:`save` writes."""
+    return files.pack_tensors(*taken_apart(model))
+
+
+def taken_apart(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return a network as arrays, and a header that says how to build it; :func:`put_together` is the way back."""
     model = unwrap(model)
     if not isinstance(model, nn.Module):
         raise BadInput(f"{type(model).__name__} is not a network", "an nn.Module",
@@ -59,7 +64,7 @@ def packed(model: Any) -> bytes:
         tensors, header["int8"] = store(model)
     else:
         tensors = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    return files.pack_tensors(tensors, header)
+    return tensors, header
 
 
 def load_model(path: str | Path, build: Callable[[], nn.Module] | None = None) -> nn.Module:
@@ -83,9 +88,17 @@ def load_model(path: str | Path, build: Callable[[], nn.Module] | None = None) -
         The file is damaged or foreign, or its weights do not fit the module.
     """
     tensors, header = files.read_tensors(path)
+    return put_together(path, tensors, header, build)
+
+
+def put_together(path: Any, tensors: dict[str, np.ndarray], header: dict[str, Any],
+                 build: Callable[[], nn.Module] | None = None) -> nn.Module:  # fmt: skip
+    """Return the network of :func:`taken_apart`, in evaluation mode; ``path`` is named in what is refused."""
     if header.get("format") != FORMAT:
         raise BadFile(
-            f"{path} is not a model of the workbench", "a file written by wb.save", "Check the path"
+            f"{path} is not a model of the workbench",
+            "a file written by wb.save or wb.pack",
+            "Check the path",
         )
     spec: Any = header.get("spec")
     if build is None and not spec:
