@@ -1,3 +1,4 @@
+from .compression.chain import compress as compress
 from .compression.compressed import Compressed as Compressed
 from .compression.controls import sham as sham
 from .compression.distillation import distill as distill

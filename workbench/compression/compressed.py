@@ -86,13 +86,15 @@ class Compressed(Holder):
     def __repr__(self) -> str:
         before, after = self.report["before"], self.report["after"]
         return (
-            f"Compressed({' + '.join(step['what'] for step in self.steps)}: "
+            f"Compressed({' + '.join(step['what'] for step in self.steps) or 'nothing done'}: "
             f"accuracy {before['accuracy']:.3f} -> {after['accuracy']:.3f}, agreement {self.report['agreement']:.3f}. "
             f"{self.gain})"
         )
 
     def _repr_html_(self) -> str:
-        facts = {"steps": ", ".join(map(describe, self.steps)), "gain": self.gain}
+        facts = {"steps": "; ".join(map(describe, self.steps)) or "nothing was done", "gain": self.gain}
+        if undone := self.report.get("interrupted"):
+            facts["interrupted"] = f"without {' and '.join(undone)}"
         return html.record("Compressed", facts, html.table(self.table().map(_number)))
 
 
@@ -100,6 +102,9 @@ def describe(step: dict[str, Any]) -> str:
     """Return a step in words."""
     if step["what"] == "quantize":
         return f"int8 ({step['how']}), {_ranges(step)}"
+    if step["what"] == "pack":
+        shared = "" if step["shared"] is None else ", weights sharing few values"
+        return f"packed into {step['bytes']:,} bytes{shared}"
     if step["what"] == "distill":
         return f"a new {step['how']}{_trained(step)}"
     removed = (

@@ -18,6 +18,7 @@ from .. import files
 from ..errors import BadFile, BadInput
 from ..int8.conversion import is_int8
 from ..int8.storage import restore, store
+from ..state import seeded
 from .catalogue import from_spec
 from .holder import unwrap
 
@@ -105,7 +106,8 @@ def put_together(path: Any, tensors: dict[str, np.ndarray], header: dict[str, An
         raise BadFile(f"{path} does not say how to build its model", "build=, a function that makes the module",
                       "Pass the class you trained, such as build=MyNet")  # fmt: skip
     try:
-        model = _filled(build() if build else from_spec(spec), tensors, header)
+        with seeded(None):  # Making layers draws weights, which are then written over.
+            model = _filled(build() if build else from_spec(spec), tensors, header)
     except (RuntimeError, LookupError, TypeError, AttributeError) as problem:
         why = " ".join(str(problem).split())
         raise BadFile(f"{path} does not fit its model ({why})", "the weights of that very model",
