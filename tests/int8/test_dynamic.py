@@ -105,10 +105,26 @@ def test_a_row_depends_on_its_companions_in_dynamic_and_not_in_static_int8(int8,
     assert torch.equal(static(images), torch.cat([static(row[None]) for row in images]))
 
 
-def test_it_has_no_twin(int8, small_net, images):
-    assert not has_twin(int8) and has_twin(convert(small_net, images))
-    with pytest.raises(BadInput, match=r"dynamic int8 has no twin.*how='static'.*without gradients"):
-        twin(int8)
+def test_recurrent_layers_have_no_twin(int8, small_net, images):
+    recurrent = any(
+        isinstance(layer, nn.LSTM) for layer in wb.build(int8.spec["builder"], made_up(200)).modules()
+    )
+    assert has_twin(int8) is not recurrent and has_twin(convert(small_net, images))
+    if recurrent:
+        with pytest.raises(
+            BadInput, match=r"recurrent layer, which has no twin.*how='static'.*without gradients"
+        ):
+            twin(int8)
+
+
+def test_a_network_of_linear_layers_has_a_twin_with_equal_outputs_on_equal_batches():
+    data = made_up(60)
+    net = wb.build("transformer", data, width=8, layers=1)
+    int8, x = convert_dynamic(net), torch.tensor(data.test.x)
+    assert torch.equal(twin(int8)(x), int8(x)) and torch.equal(twin(int8)(x[:3]), int8(x[:3]))
+    e, own = (wb.explain(model, data.test[:6], "saliency") for model in (int8, net))
+    assert "bit-equal on all" in e.flags["twin"]
+    assert np.corrcoef(e.values.ravel(), own.values.ravel())[0, 1] > 0.95
 
 
 def test_shuffled_weights_know_nothing_and_are_the_same_integers(int8, tokens):

@@ -1,11 +1,13 @@
 """Forward what the int8 model holds, backward as if nothing had been rounded: known by hand."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.ao.nn.quantized as int8_layers
 from torch.nn import functional as F
 
-from workbench.int8.layers import Grid, HeldInput, HeldLinear, HeldPool, HeldReLU, disagreement
+from workbench.int8.layers import Grid, HeldInput, HeldLinear, HeldReLU, HeldStep, disagreement
 
 # The numbers -1, -0.5, ..., 126.5.
 GRID = Grid(0.5, 2)
@@ -36,9 +38,25 @@ def test_a_held_relu_rounds_and_is_blind_at_zero_like_a_relu():
 def test_an_average_is_what_the_kernel_makes_of_it_in_its_layout(layout):
     integers = torch.arange(64, dtype=torch.float32).view(1, 4, 4, 4).contiguous(memory_format=layout)
     x = GRID.quantize(integers / 2)
-    pool = HeldPool(F.avg_pool2d, GRID, 2)
+    average = partial(F.avg_pool2d, kernel_size=2)
+    pool = HeldStep(average, average, [GRID])
     assert torch.equal(pool(x.dequantize()), F.avg_pool2d(x, 2).dequantize())
     assert gradient(pool, integers / 2).unique().tolist() == [0.25]
+
+
+def test_a_sum_passes_its_gradient_to_both_branches_where_it_is_not_clamped():
+    made = Grid(1.0, 0)
+    held = HeldStep(
+        torch.add,
+        lambda a, b: torch.ops.quantized.add_relu(a, b, 1.0, 0),
+        [GRID, GRID],
+        (0.0, made.bounds[1]),
+    )
+    a, b = (torch.tensor(numbers, requires_grad=True) for numbers in ([3.0, -1.0, 126.5], [0.5, 0.5, 200.0]))
+    out = held(a, b)
+    assert out.tolist() == [4.0, 0.0, 253.0]  # 3.5 is rounded to even
+    for slope in torch.autograd.grad(out.sum(), (a, b)):
+        assert slope.tolist() == [1.0, 0.0, 0.0]
 
 
 def kernel(weight, bias, scale=1.0, zero_point=10):

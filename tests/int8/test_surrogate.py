@@ -14,7 +14,8 @@ from workbench.int8.certificate import certify
 from workbench.int8.conversion import convert
 from workbench.int8.layers import HeldConv2d, HeldReLU
 from workbench.int8.surrogate import twin
-from workbench.state import quantized_engine
+from workbench.state import quantized_engine, seeded
+from workbench.zoo.catalogue import from_spec
 
 
 def assert_bit_equal(int8, x):
@@ -61,6 +62,59 @@ def test_batches_rows_and_layouts_do_not_matter(int8, images):
     surrogate, whole = twin(int8), int8(images)
     assert torch.equal(torch.cat([surrogate(part) for part in images.split(7)]), whole)
     assert torch.equal(surrogate(images.contiguous(memory_format=torch.channels_last)), whole)
+
+
+class Branches(nn.Module):
+    """Two convolutions of one input whose results meet."""
+
+    def __init__(self, meet, relu=True, norm=False):
+        super().__init__()
+        self.left, self.right = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(2, 4, 1)
+        self.meet = meet
+        self.norm = nn.BatchNorm2d(4 if meet is torch.add else 8) if norm else nn.Identity()
+        self.relu = nn.ReLU() if relu else nn.Identity()
+        self.out = nn.Linear(4 if meet is torch.add else 8, 3)
+
+    def forward(self, x):
+        left, right = self.left(x), self.right(x).relu()
+        met = self.meet(left, right) if self.meet is torch.add else self.meet([left, right], 1)
+        return self.out(torch.flatten(nn.functional.adaptive_avg_pool2d(self.relu(self.norm(met)), 1), 1))
+
+
+@pytest.mark.parametrize("engine", ["x86", "fbgemm", "onednn"])
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("meet", [torch.add, torch.cat])
+def test_branches_that_meet_are_bit_equal_on_inputs_path_and_noise(meet, relu, norm, engine):
+    with seeded(0):
+        net = Branches(meet, relu, norm).eval()
+        x = torch.rand(40, 2, 12, 12) * 2 - 1
+        if norm:
+            net.norm.running_mean.uniform_(-0.3, 0.3)
+            net.norm.running_var.uniform_(0.2, 2)
+        points = torch.cat([x, *(k / 10 * x for k in range(11)), x + 0.3 * torch.randn_like(x), 5 * x])
+    int8 = convert(net, x, engine=engine)
+    found = certify(twin(int8), int8, points)
+    assert (found["equal"], found["gap"]) == (1.0, 0.0)
+    ours, theirs = (gradient(model, x, torch.zeros(40, dtype=torch.long)) for model in (twin(int8), net))
+    assert torch.cosine_similarity(ours.flatten(), theirs.flatten(), 0) > 0.8
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg16"])
+def test_deep_networks_are_bit_equal(name):
+    with seeded(0):
+        net = from_spec(
+            {"builder": name, "sizes": {"width": 8}, "input_shape": [3, 32, 32], "n_classes": 5}
+        ).train()
+        x = torch.rand(32, 3, 32, 32)
+        net(x)  # batch norms see some numbers
+        net.eval()
+    int8 = convert(net, x)
+    assert_bit_equal(
+        int8,
+        torch.cat([x, x / 2, x + 0.2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))]),
+    )
+    assert gradient(twin(int8), x[:4], torch.zeros(4, dtype=torch.long)).abs().sum() > 0
 
 
 SIDE = 20
@@ -244,21 +298,9 @@ def test_shape_arithmetic_functions_and_float_parts_are_followed():
     assert_bit_equal(convert(Functional(), x), x)
 
 
-class Sum(nn.Module):
-    """Two branches that are added, as in a residual block."""
-
-    def __init__(self):
-        super().__init__()
-        self.one, self.two = nn.Linear(3, 3), nn.Linear(3, 3)
-
-    def forward(self, x):
-        return self.one(x) + self.two(x)
-
-
 @pytest.mark.parametrize(
     ("net", "named"),
     [
-        (Sum(), "add"),
         (nn.Sequential(nn.Linear(3, 3), nn.Hardswish()), "Hardswish"),
         (nn.Sequential(nn.Linear(3, 3), nn.Sigmoid(), nn.Linear(3, 3)), "sigmoid|Sigmoid"),
         (nn.Sequential(nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 2, 2)), "Conv1d"),

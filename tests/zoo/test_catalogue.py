@@ -21,6 +21,8 @@ NETS = {
     "lenet300": 266_610,
     "mlp": 784 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10,
 }
+# Of ten classes and three colours; the published ones have other linear layers.
+DEEP = {"vgg16": 14_986_698, "resnet18": 11_173_962}
 OF_TEXTS = ("lstm_attention", "transformer")
 GLASS = {"logistic": LogisticRegression, "tree": DecisionTreeClassifier}
 
@@ -39,7 +41,7 @@ def texts():
 
 
 def test_every_model_is_tested_here():
-    assert set(wb.models().index) == {*NETS, *OF_TEXTS, *GLASS}
+    assert set(wb.models().index) == {*NETS, *DEEP, *OF_TEXTS, *GLASS}
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -52,6 +54,25 @@ def test_a_net_has_the_parameters_that_it_is_known_for(digits, name):
 @pytest.mark.parametrize("name", NETS)
 def test_a_net_gives_a_logit_a_class(digits, name):
     assert wb.build(name, digits)(torch.tensor(digits.test.x[:3])).shape == (3, 10)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_deep_net_has_its_parameters_and_takes_images_from_32_pixels_on(name):
+    images = wb.from_arrays(np.zeros((30, 3, 32, 40), np.float32), np.arange(30) % 10)
+    net = wb.build(name, images)
+    assert sum(p.numel() for p in net.parameters()) == DEEP[name]
+    assert wb.build(name, images, width=4)(torch.zeros(2, 3, 32, 40)).shape == (2, 10)
+    large = wb.from_arrays(np.zeros((30, 1, 70, 70), np.float32), np.arange(30) % 3)
+    assert wb.build(name, large, width=4)(torch.zeros(2, 1, 70, 70)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_a_deep_net_refuses_small_images_and_no_width(digits, name):
+    with pytest.raises(BadInput, match="at least 32 rows"):
+        wb.build(name, digits)
+    images = wb.from_arrays(np.zeros((30, 3, 32, 32), np.float32), np.arange(30) % 10)
+    with pytest.raises(BadInput, match="width is 0"):
+        wb.build(name, images, width=0)
 
 
 def test_a_table_needs_no_image(columns):

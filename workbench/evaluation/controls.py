@@ -22,7 +22,7 @@ from ..int8.conversion import is_int8
 from ..int8.shuffling import shuffled
 from ..state import generator, seeded
 from ..training import fit
-from ..zoo import networks
+from ..zoo import deep, networks, sequences
 from ..zoo.catalogue import from_spec
 from ..zoo.holder import unwrap
 from ..zoo.storage import load_model, save
@@ -98,7 +98,10 @@ def _reseeded(estimator: Any, seed: int) -> dict[str, int]:
 
 def _key(spec: dict, options: dict, data: Data, seed: int) -> str:
     """Name a training run by everything that its bits depend on."""
-    code = [files.sha256(Path(str(module.__file__)).read_bytes()) for module in (training, networks)]
+    code = [
+        files.sha256(Path(str(module.__file__)).read_bytes())
+        for module in (training, networks, deep, sequences)
+    ]
     facts = [spec, options, data.fingerprint, seed, torch.__version__, torch.get_num_threads(), code]
     return files.sha256(json.dumps(files.plain(facts), sort_keys=True).encode())[:32]
 

@@ -35,7 +35,7 @@ def abilities(model: Any) -> dict[str, str]:
             lacks["trainable"] = "its int8 weights have no gradient"
             lacks["rules"] = "its int8 layers, and those of their surrogate, have no rules"
         if not has_gradient(model):
-            lacks["gradient"] = "its dynamic int8 layers have no gradient, and no surrogate"
+            lacks["gradient"] = "its recurrent int8 layers have no gradient, and no surrogate"
     else:
         no = f"{what} has no layers"
         lacks |= {"gradient": f"{what} has no gradient", "layers": no, "rules": no}

@@ -276,7 +276,7 @@ class Score:
         if where:
             self.flags["scores"] = f"The model returns more than scores: {where} were taken for them."
         if self.uses_twin:
-            self._hold_against_the_artifact(x, z, keywords)
+            self._hold_against_the_artifact(x, z, None if self.words is None else self.words[rows], keywords)
         return z
 
     def _keywords(self, rows: torch.Tensor | None, n: int) -> dict[str, Any]:
@@ -323,9 +323,18 @@ class Score:
             hook.remove()
 
     @torch.no_grad()
-    def _hold_against_the_artifact(self, x: torch.Tensor, z: torch.Tensor, keywords: dict[str, Any]) -> None:
+    def _hold_against_the_artifact(self, x: torch.Tensor, z: torch.Tensor, words: torch.Tensor | None, keywords: dict[str, Any]) -> None:  # fmt: skip
         """Count the points, whatever the method asks, at which the twin is not the int8 model bit for bit."""
-        real = found_scores(self.artifact(x.detach(), **keywords), len(x))[0]
+        if words is None:
+            answer = self.artifact(x.detach(), **keywords)
+        else:
+            name = next(name for name, module in self.model.named_modules() if module is self._lookup)
+            hook = self.artifact.get_submodule(name).register_forward_hook(lambda *_: x.detach())
+            try:
+                answer = self.artifact(words, **keywords)
+            finally:
+                hook.remove()
+        real = found_scores(answer, len(x))[0]
         self.unequal[0] += int((real != z).reshape(len(x), -1).any(1).sum())
 
     def __call__(self, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ Every tensor between layers therefore holds real activations, not integers, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,18 +86,50 @@ class HeldReLU(nn.ReLU):
         return _Straight.apply(input, held, 0.0, self.grid.bounds[1])
 
 
-class HeldPool(nn.Module):
-    """An average over places, rounded as the kernel rounds it (which depends on layout and engine)."""
+class HeldStep(nn.Module):
+    """A step without weights, such as an average, a sum or a concatenation, rounded as the kernel rounds it.
 
-    def __init__(self, pool: Callable[..., torch.Tensor], grid: Grid, *args: Any, **kwargs: Any) -> None:
+    What a kernel returns can depend on layout and engine, so that the kernel itself is asked.
+
+    Parameters
+    ----------
+    real, kernel
+        The step on real numbers, and on quantized tensors.
+    grids
+        Of its inputs, which then come back as they are.
+    bounds
+        Between which numbers the gradient passes.
+    """
+
+    def __init__(self, real: Callable[..., torch.Tensor], kernel: Callable[..., torch.Tensor], grids: Sequence[Grid],
+                 bounds: tuple[float, float] = EVERYWHERE) -> None:  # fmt: skip
         super().__init__()
-        self.pool, self.grid, self.args, self.kwargs = pool, grid, args, kwargs
+        self.real, self.kernel, self.grids, self.bounds = real, kernel, tuple(grids), bounds
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the averages that the int8 model holds."""
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Return the numbers that the int8 model holds."""
         with torch.no_grad():
-            held = self.pool(self.grid.quantize(x), *self.args, **self.kwargs).dequantize()
-        return _Straight.apply(self.pool(x, *self.args, **self.kwargs), held, *EVERYWHERE)
+            quantized = [grid.quantize(x) for grid, x in zip(self.grids, inputs, strict=True)]
+            held = self.kernel(*quantized).dequantize()
+        return _Straight.apply(self.real(*inputs), held, *self.bounds)
+
+
+class HeldDynamicLinear(nn.Linear):
+    """A linear layer whose input is rounded batch by batch: the kernel's output, and the gradient of its weights."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(layer.in_features, layer.out_features, device="meta")
+        bias = layer.bias()
+        self.weight = nn.Parameter(layer.weight().dequantize(), requires_grad=False)
+        self.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=False)  # type: ignore[assignment]
+        self.kernel = layer.forward
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Return real activations ``(n, ..., unit)``."""
+        real = super().forward(input)
+        with torch.no_grad():
+            held = self.kernel(input)
+        return _Straight.apply(real, held, *EVERYWHERE)
 
 
 class HeldConv2d(nn.Conv2d):

@@ -6,6 +6,8 @@ The graph of the int8 model is walked node by node and rebuilt from :mod:`.layer
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from torch.nn import functional as F
 
 from ..errors import BadInput, NotExplainable
 from .conversion import CARRIED, bare_copy, is_int8
-from .layers import Grid, HeldConv2d, HeldInput, HeldLinear, HeldPool, HeldReLU
+from .layers import Grid, HeldConv2d, HeldDynamicLinear, HeldInput, HeldLinear, HeldReLU, HeldStep
 
 WEIGHTED: dict[type, tuple[type, bool]] = {
     int8_layers.Conv2d: (HeldConv2d, False),
@@ -26,7 +28,11 @@ WEIGHTED: dict[type, tuple[type, bool]] = {
     int8_layers.Linear: (HeldLinear, False),
     fused_layers.LinearReLU: (HeldLinear, True),
 }
-DYNAMIC = (dynamic_layers.Linear, RNNBase, RNNCellBase, int8_layers.Embedding)
+RECURRENT = (RNNBase, RNNCellBase)
+DYNAMIC = (dynamic_layers.Linear, *RECURRENT, int8_layers.Embedding)
+SUMS: dict[Any, bool] = {torch.ops.quantized.add: False, torch.ops.quantized.add_relu: True}
+JOINS = (torch.cat, torch.concat)
+NORMS = {int8_layers.BatchNorm2d: False, fused_layers.BNReLU2d: True}
 AVERAGES = (nn.AvgPool2d, nn.AdaptiveAvgPool2d, F.avg_pool2d, F.adaptive_avg_pool2d)
 SIZES = ("size", getattr)
 # The tensors here hold real numbers already, and nothing is dropped outside of training.
@@ -39,14 +45,15 @@ MOVERS = (
 )  # fmt: skip
 
 
-def twin(int8_module: nn.Module) -> fx.GraphModule:
+def twin(int8_module: nn.Module) -> nn.Module:
     """Return the differentiable surrogate of an int8 model: equal outputs, straight-through gradients.
 
     An int8 model is a staircase without a local slope (Jacob et al. 2018 train through one the same way).
     The twin's gradient describes larger changes, and **misleads** about tiny ones; it is zero where the
     model clamps, such as below 0 when calibration saw no negative input. A high agreement with the float
     model's gradient is a finding, not a proof of quality. Equal outputs do not certify a gradient:
-    compare with occlusion of the int8 model itself, and look at the completeness gap.
+    compare with occlusion of the int8 model itself, and look at the completeness gap. In dynamic int8 ranges
+    are found anew for each batch: outputs are equal on equal batches, and a row's depend on its companions.
 
     Layers keep their names, and hooks on them see real activations. A convolution or a linear layer that
     swallowed a ReLU is taken apart: ``conv2`` gives the sum before the ReLU, ``relu2`` what the int8 model
@@ -67,7 +74,7 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
     Raises
     ------
     BadInput
-        Not an int8 model, or a dynamic one: its ranges are found anew for each batch.
+        Not an int8 model, or a dynamic one with a recurrent layer.
     NotExplainable
         A layer or an operation without a surrogate; the message names it.
 
@@ -88,8 +95,7 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
         raise BadInput(f"A {type(int8_module).__name__} without int8 layers has no twin", "an int8 model",
                        "Use the model itself: it has gradients of its own")  # fmt: skip
     if _is_dynamic(int8_module):
-        raise BadInput(f"A {type(int8_module).__name__} in dynamic int8 has no twin", "an int8 model with fixed ranges (how='static')",
-                       "Explain the int8 model itself without gradients: occlusion, lime, kernel_shap")  # fmt: skip
+        return _of_dynamic(int8_module)
     if not isinstance(int8_module, fx.GraphModule):
         raise _no_surrogate(f"A {type(int8_module).__name__}", "has no graph to walk")
     walk = _Walk(int8_module)
@@ -104,8 +110,31 @@ def twin(int8_module: nn.Module) -> fx.GraphModule:
 
 
 def has_twin(model: nn.Module) -> bool:
-    """Whether a differentiable surrogate of an int8 model can be made: static layers have one, dynamic ones not."""
-    return isinstance(model, fx.GraphModule) and not _is_dynamic(model)
+    """Whether a differentiable surrogate of an int8 model can be made: recurrent layers have none."""
+    if _is_dynamic(model):
+        return not any(isinstance(layer, RECURRENT) for layer in model.modules())
+    return isinstance(model, fx.GraphModule) and is_int8(model)
+
+
+def _of_dynamic(model: nn.Module) -> nn.Module:
+    """Return the surrogate of a model whose activations are rounded batch by batch: equal on the same batches."""
+    if not has_twin(model):
+        raise BadInput(f"A {type(model).__name__} in dynamic int8 has a recurrent layer, which has no twin",
+                       "linear layers and embeddings, or an int8 model with fixed ranges (how='static')",
+                       "Explain the int8 model itself without gradients: occlusion, lime, kernel_shap")  # fmt: skip
+    surrogate = bare_copy(model)
+    for name, layer in model.named_modules():
+        if isinstance(layer, (dynamic_layers.Linear, int8_layers.Embedding)):
+            holder = surrogate.get_submodule(name.rpartition(".")[0])
+            setattr(holder, name.rpartition(".")[2], _held(layer))
+    surrogate.train(model.training)
+    return surrogate
+
+
+def _held(layer: Any) -> nn.Module:
+    if isinstance(layer, int8_layers.Embedding):
+        return nn.Embedding.from_pretrained(layer.weight().dequantize(), freeze=True)
+    return HeldDynamicLinear(layer)
 
 
 def _is_dynamic(model: nn.Module) -> bool:
@@ -159,12 +188,18 @@ class _Walk:
         module = self.source.get_submodule(str(node.target)) if node.op == "call_module" else None
         kind = node.target if module is None else type(module)
         grid = self.grids[node]
-        if any(n not in self.new for n in node.all_input_nodes):
+        if kind in SUMS:
+            self.sum(node)
+        elif any(n not in self.new for n in node.all_input_nodes):
             raise _no_surrogate(self.name_of(node), "reads numbers of its own")
-        if kind in WEIGHTED and grid:
+        elif kind in WEIGHTED and grid:
             self.weigh(node, module, grid)
         elif kind in AVERAGES and grid:
             self.average(node, module, grid)
+        elif kind in JOINS and grid:
+            self.join(node)
+        elif kind in NORMS and grid:
+            self.normalize(node, module, grid)
         elif kind in MOVERS or (grid is None and not is_int8(module)):
             self.keep(node, module)
         else:
@@ -174,7 +209,38 @@ class _Walk:
         """Append an average pooling, a layer or a function."""
         pool: Any = node.target if module is None else bare_copy(module)
         name = node.name if module is None else str(node.target)
-        self.add(node, name, HeldPool(pool, grid, *node.args[1:], **node.kwargs), grid)
+        step = partial(_called, pool, node.args[1:], node.kwargs)
+        self.add(node, name, HeldStep(step, step, [grid]), grid)
+
+    def sum(self, node: fx.Node) -> None:
+        """Append the sum of two branches, and the ReLU it swallowed."""
+        first, second, scale, zero_point = node.args
+        grids = [self.grids.get(n) if isinstance(n, fx.Node) else None for n in (first, second)]
+        if None in grids:
+            raise _no_surrogate(self.name_of(node), "adds a number of its own")
+        made, fused = Grid(float(self.constant(scale)), int(self.constant(zero_point))), SUMS[node.target]
+        kernel = partial(_with_grid, node.target, made)
+        bounds = (0.0, made.bounds[1]) if fused else made.bounds
+        self.add(node, node.name, HeldStep(torch.add, kernel, grids, bounds), made, (first, second))  # type: ignore[arg-type]
+
+    def join(self, node: fx.Node) -> None:
+        """Append a concatenation; the result has the grid of its first part."""
+        parts: Any = node.args[0]
+        grids: list[Any] = [self.grids.get(n) for n in parts]
+        if None in grids:
+            raise _no_surrogate(self.name_of(node), "joins a float to integers")
+        step = partial(_joined, *node.args[1:], **node.kwargs)
+        self.add(node, node.name, HeldStep(step, step, grids, grids[0].bounds), grids[0], parts)
+
+    def normalize(self, node: fx.Node, layer: Any, given: Grid) -> None:
+        """Append a batch norm that no convolution has swallowed."""
+        made, fused = Grid(float(layer.scale), int(layer.zero_point)), NORMS[type(layer)]
+        real = bare_copy(nn.BatchNorm2d(layer.num_features, layer.eps))
+        real.load_state_dict(
+            {k: v for k, v in layer.state_dict().items() if k not in ("scale", "zero_point")}, strict=False
+        )
+        bounds = (0.0, made.bounds[1]) if fused else made.bounds
+        self.add(node, str(node.target), HeldStep(real, layer.forward, [given], bounds), made)
 
     def weigh(self, node: fx.Node, layer: Any, given: Grid) -> None:
         """Append a convolution or a linear layer, and the ReLU it swallowed."""
@@ -201,10 +267,13 @@ class _Walk:
         if module is not None:
             self.modules[str(node.target)] = _not_in_place(bare_copy(module))
 
-    def add(self, node: fx.Node, name: str, module: nn.Module, grid: Grid) -> None:
-        """Append a module of one input, with the grid of its output."""
+    def add(
+        self, node: fx.Node, name: str, module: nn.Module, grid: Grid, inputs: Sequence[fx.Node] = ()
+    ) -> None:
+        """Append a module, by default of the node's first input, with the grid of its output."""
         self.modules[name] = module
-        self.new[node] = self.graph.call_module(name, (self.new[node.all_input_nodes[0]],))
+        given = tuple(self.new[n] for n in inputs or node.all_input_nodes[:1])
+        self.new[node] = self.graph.call_module(name, given)
         self.grids[node] = grid
 
     def name_of(self, node: fx.Node) -> str:
@@ -212,6 +281,20 @@ class _Walk:
         target = getattr(node.target, "__name__", node.target)
         kind = type(self.source.get_submodule(str(target))).__name__ if node.op == "call_module" else target
         return f"{node.name} ({kind})"
+
+
+def _called(step: Any, args: Any, kwargs: Any, x: torch.Tensor) -> torch.Tensor:
+    return step(x, *args, **kwargs)
+
+
+def _with_grid(kernel: Any, made: Grid, *quantized: torch.Tensor) -> torch.Tensor:
+    return kernel(*quantized, made.scale, made.zero_point)
+
+
+def _joined(*args: Any, **kwargs: Any) -> torch.Tensor:
+    """Join tensors: whole numbers among the arguments say along which axis."""
+    axis = [a for a in args if isinstance(a, int)]
+    return torch.cat([a for a in args if isinstance(a, torch.Tensor)], *axis, **kwargs)
 
 
 def _not_in_place(module: Any) -> nn.Module:
@@ -223,5 +306,5 @@ def _not_in_place(module: Any) -> nn.Module:
 
 def _no_surrogate(what: str, why: str) -> NotExplainable:
     return NotExplainable(f"{what} {why}",
-                          "convolutions, linear layers, pooling, ReLU, flatten, dropout, in an FX graph",
+                          "convolutions, linear layers, batch norm, sums, concatenations, pooling, ReLU, flatten, dropout, in an FX graph",
                           "Explain the int8 model itself without gradients: occlusion, lime, kernel_shap")  # fmt: skip

@@ -12,6 +12,7 @@ from torch import nn
 from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..state import seeded
+from .deep import VGG16, ResNet18
 from .networks import CNN, MLP, LeNet5
 from .sequences import LSTMAttention, Transformer
 
@@ -149,6 +150,28 @@ def lenet300(input_shape, n_classes, hidden=(300, 100), dropout=0.0):
 def mlp(input_shape, n_classes, hidden=(64, 64), dropout=0.0):
     """Linear layers with ReLU between them, sizes by argument."""
     return MLP(input_shape, n_classes, hidden, dropout)
+
+
+@builder("image")
+def vgg16(input_shape, n_classes, width=64):
+    """Thirteen convolutions with batch norm and two linear layers (Simonyan and Zisserman 2015), for images from 32 pixels on."""
+    return VGG16(_wide_enough(input_shape, width), n_classes, width)
+
+
+@builder("image")
+def resnet18(input_shape, n_classes, width=64):
+    """Eight residual blocks (He et al. 2016), for images from 32 pixels on: 11 million parameters with 64 channels."""
+    return ResNet18(_wide_enough(input_shape, width), n_classes, width)
+
+
+def _wide_enough(input_shape: Any, width: Any) -> Any:
+    if len(input_shape) != 3 or min(input_shape[1:]) < 32:
+        raise BadInput(
+            f"Images of shape {tuple(input_shape)}", "at least 32 rows and columns", "Use cnn or lenet5"
+        )
+    if not isinstance(width, int) or width < 1:
+        raise BadInput(f"width is {width!r}", "a whole number of channels above 0", "64 is the published one")
+    return input_shape
 
 
 @builder("text")

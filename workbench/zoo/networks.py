@@ -92,7 +92,7 @@ class CNN(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits ``(n, class)`` of images ``(n, channel, row, column)``."""
-        return _through(self, x)
+        return through(self, x)
 
 
 class MLP(nn.Module):
@@ -124,10 +124,10 @@ class MLP(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits ``(n, class)``."""
-        return _through(self, x)
+        return through(self, x)
 
 
-def _through(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def through(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Return what a chain of layers makes of a batch."""
     for layer in net.children():
         x = layer(x)
