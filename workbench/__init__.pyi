@@ -15,6 +15,7 @@ from .data.records import Data as Data
 from .data.records import Split as Split
 from .data.shipped import datasets as datasets
 from .data.shipped import load as load
+from .data.shortcuts import plant_shortcut as plant_shortcut
 from .data.tables import from_csv as from_csv
 from .errors import BadFile as BadFile
 from .errors import BadInput as BadInput
