@@ -49,6 +49,7 @@ from .explanation.registry import methods as methods
 from .explanation.result import Explanation as Explanation
 from .explanation.shards import Shards as Shards
 from .int8.surrogate import twin as twin
+from .iteration.feedback import Feedback as Feedback
 from .plotting.canvas import show as show
 from .plotting.canvas import style as style
 from .reporting.cards import card as card

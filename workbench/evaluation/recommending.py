@@ -124,16 +124,25 @@ def _check(data: Any, n: Any) -> None:
         raise BadInput(f"n is {n!r}", "a whole number of rows, at least 2", "24 are a good number")
 
 
+RATINGS = ("rating", "understandable", "matches")
+
+
 def ratings_of(feedback: Any) -> dict[str, str]:
-    """Return what people say of methods: the mean rating, and of how many."""
+    """Return what people say of methods: the mean of each rating, and of how many."""
     if feedback is None:
         return {}
     found = feedback.table() if callable(getattr(feedback, "table", None)) else None
-    if found is None or not {"method", "rating"} <= {*found.columns}:
+    asked = [] if found is None else [name for name in RATINGS if name in found.columns]
+    if found is None or "method" not in found.columns or not asked:
         raise BadInput(f"feedback is a {type(feedback).__name__} without ratings of methods",
-                       "an object whose table() has columns method and rating", "Leave it out where nobody has rated")  # fmt: skip
-    each = found.dropna(subset=["method", "rating"]).groupby("method")["rating"]
-    return {str(name): f"{values.mean():.3g} (n = {len(values)})" for name, values in each}
+                       f"wb.Feedback, or an object whose table() has the column method and one of {RATINGS}",
+                       "Leave it out where nobody has rated")  # fmt: skip
+    said: dict[str, list[str]] = {}
+    for name in asked:
+        for method, values in found.dropna(subset=["method", name]).groupby("method")[name]:
+            label = "" if name == "rating" else f"{name} "
+            said.setdefault(str(method), []).append(f"{label}{values.astype(float).mean():.3g} (n = {len(values)})")
+    return {method: ", ".join(parts) for method, parts in said.items()}
 
 
 def _chosen(methods: Any) -> dict[str, dict[str, Any]]:

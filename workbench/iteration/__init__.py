@@ -1,0 +1,1 @@
+"""Iterate: people mark what is wrong, the model learns it, and it holds after compression."""
