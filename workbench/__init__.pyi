@@ -50,6 +50,8 @@ from .explanation.result import Explanation as Explanation
 from .explanation.shards import Shards as Shards
 from .int8.surrogate import twin as twin
 from .iteration.feedback import Feedback as Feedback
+from .iteration.refinement import Refined as Refined
+from .iteration.refinement import refine as refine
 from .plotting.canvas import show as show
 from .plotting.canvas import style as style
 from .reporting.cards import card as card

@@ -14,4 +14,4 @@ def decoys():
 @pytest.fixture(scope="session")
 def narrow(trained, decoys):
     """A small network that reads the swatch."""
-    return trained("mlp", decoys, sizes={"hidden": [32]}, epochs=6, lr=3e-3, seed=0)
+    return trained("mlp", decoys, sizes={"hidden": [32]}, epochs=12, lr=3e-3, seed=0)

@@ -31,6 +31,7 @@ def compress(
     how: str | None = None,
     quantize: str | None = "auto",
     preserve: Any = "behaviour",
+    keep: Any = None,
     by: Any = "magnitude",
     epochs: int | Sequence[int] = LONG_LAST,
     rounds: int | None = None,
@@ -54,7 +55,7 @@ def compress(
         the channels, or for tokens four fifths of the weights. ``prune=0`` removes nothing.
     quantize
         "static", "dynamic", "aware", None for float; "auto" is what suits the kind of network.
-    preserve, by, epochs, rounds, protect, seed
+    preserve, keep, by, epochs, rounds, protect, seed
         As in :func:`prune`; three rounds of 2, 4 and 18 epochs by default.
     path, shared
         Where to pack the result, and how many values its layers share; see :func:`pack`. None writes no file.
@@ -86,10 +87,10 @@ def compress(
     if options:
         count = rounds if rounds is not None else 1 if isinstance(plan_of, int) else len(plan_of)
         steps["prune"] = lambda made: pruned(made, **options, by=by, data=data, epochs=plan_of, rounds=count,
-                                             preserve=preserve, protect=protect, seed=seed, verbose=verbose)  # fmt: skip
+                                             preserve=preserve, protect=protect, keep=keep, seed=seed, verbose=verbose)  # fmt: skip
     if ways is not None:
         steps["quantize"] = lambda made: quantized(
-            made, ways, data=data, preserve=preserve, seed=seed, verbose=verbose
+            made, ways, data=data, preserve=preserve, keep=keep, seed=seed, verbose=verbose
         )
     if path is not None:
         steps["pack"] = lambda made: _packed(made, net, data, path, shared)
@@ -126,7 +127,9 @@ def _in_turn(
             f"Interrupted during {left[0]}: what comes back is without {' and '.join(left)}", stacklevel=3
         )
     whole = made if isinstance(made, Compressed) else _as_it_is(net, data)
-    return Compressed(whole.model, {**whole.report, "interrupted": left}, whole.original, whole.steps)
+    return Compressed(
+        whole.model, {**whole.report, "interrupted": left}, whole.original, whole.steps, whole.keep
+    )
 
 
 def _as_it_is(net: Any, data: Data) -> Compressed:
@@ -145,4 +148,6 @@ def _packed(made: Any, net: Any, data: Data, path: str | Path, shared: Any) -> C
         if shared is None
         else compared(whole.original, packed.model, data, example_of(net, data))
     )
-    return Compressed(packed.model, {**report, "packed": packed.report}, whole.original, (*whole.steps, step))
+    return Compressed(
+        packed.model, {**report, "packed": packed.report}, whole.original, (*whole.steps, step), whole.keep
+    )

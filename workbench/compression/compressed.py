@@ -39,12 +39,15 @@ class Compressed(Holder):
     steps
         What was done, in order, with every setting: enough to do it again, or to train the sham. Where single
         weights were removed, ``among`` is how many could go and ``of`` how many there were, embeddings included.
+    keep
+        What was held meanwhile, such as a ``Feedback``; its sham holds it too.
     """
 
     model: Any
     report: dict[str, Any]
     original: Any
     steps: tuple[dict[str, Any], ...]
+    keep: Any = None
 
     def _beside(self) -> dict[str, Any]:
         return self.report
@@ -122,7 +125,7 @@ def _trained(step: dict[str, Any]) -> str:
     if not any(step["epochs"]):
         return ", not fine-tuned"
     verb = "trained" if step["what"] == "distill" else "fine-tuned"
-    return f", {verb} for {'+'.join(map(str, step['epochs']))} epochs{in_words(step['preserve'])}"
+    return f", {verb} for {'+'.join(map(str, step['epochs']))} epochs{in_words(step['preserve'])}{', marks held' if step.get('keep') else ''}"
 
 
 def _ranges(step: dict[str, Any]) -> str:

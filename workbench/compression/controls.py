@@ -39,7 +39,8 @@ def sham(compressed: Compressed, data: Data, *, verbose: bool = True) -> nn.Modu
     net = copy.deepcopy(original).eval()
     for step in compressed.steps:
         for round in range(len(step["epochs"])):
-            net = fine_tuned(net, original, data, step, round, verbose=verbose)
+            held = compressed.keep if step.get("keep") else None
+            net = fine_tuned(net, original, data, step, round, verbose=verbose, keep=held)
     net.recipe = {"sham_of": files.plain(compressed.steps)}
     return net
 

@@ -16,7 +16,7 @@ from ..zoo.holder import unwrap
 from ..zoo.strides import tensor_for
 from .compressed import Compressed
 from .measurement import compared
-from .preservation import TEMPERATURE, UNKNOWN_LAYER, WEIGHT, checked, terms, trained_on
+from .preservation import TEMPERATURE, UNKNOWN_LAYER, WEIGHT, checked, checked_keep, terms, trained_on
 
 
 def distill(
@@ -28,6 +28,7 @@ def distill(
     weight: float = WEIGHT,
     hints: Mapping[str, str] | None = None,
     preserve: Any = "behaviour",
+    keep: Any = None,
     epochs: int = 20,
     lr: float = 1e-3,
     batch_size: int | None = None,
@@ -55,6 +56,8 @@ def distill(
         2015; of any widths, Tung and Mori 2019).
     preserve
         As in :func:`prune`; None learns the labels alone.
+    keep
+        A ``Feedback`` whose marks are held meanwhile.
     epochs, lr, batch_size, augment, seed, verbose
         As in :func:`workbench.fit`.
 
@@ -82,14 +85,13 @@ def distill(
             wanted["behaviour"] = {"temperature": temperature, "weight": weight} | (wanted["behaviour"] or {})
     if hints:
         wanted = checked({**(wanted or {}), "hints": dict(hints)}, original)
-    step = {"what": "distill", "how": type(pupil).__name__, "preserve": wanted, "trained_on": trained_on(wanted),
+    step = {"what": "distill", "how": type(pupil).__name__, "preserve": wanted, "trained_on": trained_on(wanted), "keep": checked_keep(keep),
             "epochs": [epochs], "lr": lr, "batch_size": batch_size or recipe.get("batch_size", 64),
             "augment": recipe.get("augment", False) if augment is None else augment, "seed": seed}  # fmt: skip
-    net = fine_tuned(copy.deepcopy(pupil), original, data, step, 0, verbose=verbose)
+    net = fine_tuned(copy.deepcopy(pupil), original, data, step, 0, verbose=verbose, keep=keep)
     net.spec, net.recipe = getattr(pupil, "spec", None), None  # type: ignore[assignment]
-    return Compressed(
-        net, compared(original, net, data, tensor_for(original, data.test.x[:1])), original, (step,)
-    )
+    report = compared(original, net, data, tensor_for(original, data.test.x[:1]))
+    return Compressed(net, report, original, (step,), keep)
 
 
 def _check_networks(teacher: Any, student: Any, hints: Any) -> None:
@@ -106,11 +108,11 @@ def _check_networks(teacher: Any, student: Any, hints: Any) -> None:
 
 
 def fine_tuned(model: nn.Module, original: nn.Module, data: Data | None, step: dict[str, Any], round: int,
-               after_step: Any = None, verbose: bool = True) -> nn.Module:  # fmt: skip
+               after_step: Any = None, verbose: bool = True, keep: Any = None) -> nn.Module:  # fmt: skip
     """Train one round of a step, pruned or sham: the same loss, schedule, seed and data for both."""
     epochs = step["epochs"][round]
     if data is None or not epochs:
         return model
     options = {name: step[name] for name in ("lr", "batch_size", "augment")}
-    return fit(model, data, epochs=epochs, seed=step["seed"] + round, terms=terms(original, step["preserve"], data),
+    return fit(model, data, epochs=epochs, seed=step["seed"] + round, terms=terms(original, step["preserve"], data, keep),
                after_step=after_step, verbose=verbose, **options).whole()  # fmt: skip

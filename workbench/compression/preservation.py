@@ -149,8 +149,19 @@ def in_words(preserve: Any) -> str:
     return start + (f", kept close to {', '.join(matched)}" if matched else "")
 
 
-def terms(original: nn.Module, preserve: Any, data: Data) -> tuple[Term, ...]:
-    """Return the terms of a fine-tuning; without "behaviour" the labels are learnt alone."""
+def checked_keep(keep: Any) -> str | None:
+    """Return the fingerprint of what is to be held, such as a ``Feedback``; None where nothing is."""
+    if keep is None:
+        return None
+    if not callable(getattr(keep, "term", None)) or not isinstance(getattr(keep, "fingerprint", None), str):
+        raise BadInput(
+            f"keep is a {type(keep).__name__}", "a Feedback", "Open one: wb.Feedback('feedback.db')"
+        )
+    return keep.fingerprint
+
+
+def terms(original: nn.Module, preserve: Any, data: Data, keep: Any = None) -> tuple[Term, ...]:
+    """Return the terms of a fine-tuning; without "behaviour" the labels are learnt alone. ``keep`` has a term of its own."""
     named: dict[str, Any] = {"behaviour": None} if preserve == "behaviour" else preserve or {}
     teacher: Any = twin(original) if is_int8(original) and has_twin(original) else original
     found: list[Term] = [
@@ -164,6 +175,8 @@ def terms(original: nn.Module, preserve: Any, data: Data) -> tuple[Term, ...]:
                                   "saliency" in named))  # fmt: skip
     if "hints" in named:
         found.append(hinted(teacher, named["hints"]))
+    if keep is not None:
+        found.append(keep.term(data))
     return tuple(found)
 
 

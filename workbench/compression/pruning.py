@@ -21,7 +21,7 @@ from .compressed import Compressed
 from .criteria import NAMES, Criterion, Worth, by_channel, parameter, worth
 from .distillation import fine_tuned
 from .measurement import compared, layer_weights, macs
-from .preservation import checked, trained_on
+from .preservation import checked, checked_keep, trained_on
 
 HOWS, SCOPES = ("weights", "channels"), ("global", "layer")
 LOOKUPS = (nn.Embedding, nn.EmbeddingBag)
@@ -42,6 +42,7 @@ def prune(
     preserve: Any = "behaviour",
     protect: Sequence[str] = (),
     rewind: Any = None,
+    keep: Any = None,
     lr: float = 1e-3,
     seed: int = 0,
     verbose: bool = True,
@@ -95,6 +96,8 @@ def prune(
         A network of the same layers, such as the original after few epochs: for weights, what is left goes back to its
         values before every round (Frankle et al. 2020). None keeps the weights and starts the learning rate anew,
         which does as well (Renda, Frankle and Carbin 2020).
+    keep
+        A ``Feedback`` whose marks are held in every round of fine-tuning.
     lr
         First learning rate of each round of fine-tuning; it falls linearly to a twentieth. Batch size and
         augmentation are those of the model's own recipe.
@@ -123,6 +126,7 @@ def prune(
         model, amount, channels, how, by, scope, data, epochs, rounds, preserve, protect, lr, seed
     )
     _check_rewind(early, model, step)
+    step["keep"] = checked_keep(keep)
     chained = isinstance(started, Compressed)
     original, example = started.original if chained else model, example_of(model, data)
     if how == "channels" and reads_tokens(model):
@@ -137,11 +141,22 @@ def prune(
         if early is not None:
             net.load_state_dict(early.state_dict())
             hold(net)
-        net = fine_tuned(net, original, data, step, round, after_step=hold, verbose=verbose)
+        net = fine_tuned(net, original, data, step, round, after_step=hold, verbose=verbose, keep=keep)
     net.spec = getattr(model, "spec", None)
     net.recipe = getattr(model, "recipe", None)
     return Compressed(net, compared(original, net, data, example), original,
-                      (*(started.steps if chained else ()), step))  # fmt: skip
+                      (*(started.steps if chained else ()), step), held(keep, started))  # fmt: skip
+
+
+def held(keep: Any, started: Any) -> Any:
+    """Return what is held, by this step or one before it."""
+    return (
+        keep
+        if keep is not None
+        else getattr(started, "keep", None)
+        if isinstance(started, Compressed)
+        else None
+    )
 
 
 def _checked_step(model, amount, channels, how, by, scope, data, epochs, rounds, preserve, protect, lr, seed) -> dict[str, Any]:  # fmt: skip

@@ -21,8 +21,8 @@ from ..zoo.strides import tensor_for
 from .compressed import Compressed
 from .distillation import fine_tuned
 from .measurement import compared
-from .preservation import checked, trained_on, watched
-from .pruning import reads_tokens
+from .preservation import checked, checked_keep, trained_on, watched
+from .pruning import held, reads_tokens
 
 HOWS = ("static", "dynamic", "aware")
 TRIED = 100  # rows on which the outputs of layers are compared
@@ -36,6 +36,7 @@ def quantize(
     calibration: int = 1000,
     epochs: int = 3,
     preserve: Any = "behaviour",
+    keep: Any = None,
     lr: float = 1e-4,
     seed: int = 0,
     verbose: bool = True,
@@ -59,7 +60,7 @@ def quantize(
         Its first training rows calibrate the ranges; its test rows are measured on.
     calibration
         How many training rows; a dynamic model needs none.
-    epochs, preserve, lr, seed, verbose
+    epochs, preserve, keep, lr, seed, verbose
         Of the training of "aware", as in :func:`prune`; batch size and augmentation are those of the model's recipe.
 
     Returns
@@ -88,15 +89,19 @@ def quantize(
     else:
         step["calibration"] = len(rows)
         if how == "aware":
-            step |= _plan(model, epochs, preserve, lr, seed)
+            step |= {**_plan(model, epochs, preserve, lr, seed), "keep": checked_keep(keep)}
         small = (
-            _trained(model, original, data, rows, step, verbose) if how == "aware" else convert(model, rows)
+            _trained(model, original, data, rows, step, verbose, keep)
+            if how == "aware"
+            else convert(model, rows)
         )
     report = compared(original, small, data, example)
     errors = layer_errors(model, small, tensor_for(model, data.test.x[:TRIED]))
     for layer in report["layers"]:
         layer["int8_error"] = errors.get(layer["layer"], float("nan"))
-    return Compressed(small, report, original, (*(started.steps if chained else ()), step))
+    return Compressed(
+        small, report, original, (*(started.steps if chained else ()), step), held(keep, started)
+    )
 
 
 def _plan(model: nn.Module, epochs: int, preserve: Any, lr: float, seed: int) -> dict[str, Any]:
@@ -108,9 +113,11 @@ def _plan(model: nn.Module, epochs: int, preserve: Any, lr: float, seed: int) ->
             "batch_size": recipe.get("batch_size", 64), "augment": recipe.get("augment", False)}  # fmt: skip
 
 
-def _trained(model: nn.Module, original: nn.Module, data: Data, rows: torch.Tensor, step: dict[str, Any], verbose: bool) -> nn.Module:  # fmt: skip
+def _trained(model: nn.Module, original: nn.Module, data: Data, rows: torch.Tensor, step: dict[str, Any], verbose: bool, keep: Any) -> nn.Module:  # fmt: skip
     prepared, relu = aware.rounding(model, rows)
-    tuned = fine_tuned(prepared, original, data, step, 0, after_step=_keeping_zeros(model), verbose=verbose)
+    tuned = fine_tuned(
+        prepared, original, data, step, 0, after_step=_keeping_zeros(model), verbose=verbose, keep=keep
+    )
     return aware.converted(tuned, model, relu, len(rows))
 
 

@@ -141,7 +141,9 @@ def ratings_of(feedback: Any) -> dict[str, str]:
     for name in asked:
         for method, values in found.dropna(subset=["method", name]).groupby("method")[name]:
             label = "" if name == "rating" else f"{name} "
-            said.setdefault(str(method), []).append(f"{label}{values.astype(float).mean():.3g} (n = {len(values)})")
+            said.setdefault(str(method), []).append(
+                f"{label}{values.astype(float).mean():.3g} (n = {len(values)})"
+            )
     return {method: ", ".join(parts) for method, parts in said.items()}
 
 

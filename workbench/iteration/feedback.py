@@ -297,9 +297,9 @@ class Feedback:
         data
             Whose training rows are looked up.
         **options
-            Of :func:`workbench.iteration.refinement.term_of`.
+            Of :func:`workbench.iteration.terms.term_of`.
         """
-        from .refinement import term_of
+        from .terms import term_of
 
         return term_of(self, data, **options)
 
