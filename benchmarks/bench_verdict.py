@@ -46,9 +46,15 @@ PLANS: dict[str, dict[str, Any]] = {
     "mnist mlp": {"epochs": 10},
     "german_credit mlp": {"epochs": 20},
     "breast_cancer mlp": {"epochs": 20},
+    "mortgages mlp": {"epochs": 10},
+    "known_rule mlp": {"epochs": 10},
     "movie_reviews lstm_attention": {"epochs": 4, "lr": 3e-3},
 }
 WINDOWS = "Of images windows of 4 x 4 pixels were hidden that do not overlap: a third of the default's work."
+# With fewer test rows no pair can be called equal, not even a copy: all of 113 answers kept leaves the exact 95 % interval at
+# .968, below the margin of .974. A first bank had the shipped 113 rows of breast_cancer, and called 29 of 34 equal ones so.
+LEAST = 170
+DEALT = "breast_cancer is dealt anew, with {n} test rows in place of 113: with 113 of 113 answers kept the exact interval still reaches below the margin, and all five equal pairs were 'cannot tell' (29 of 34 in all, in the bank before this one)."
 SEEDS = {"mnist mlp": (0, 1, 2)}
 
 
@@ -77,10 +83,25 @@ def originals() -> Iterator[Original]:
 def original(plan: str, seed: int, **options: Any) -> Original:
     """Train one net and five others like it."""
     name, builder = plan.split()
-    data = wb.load(name)
+    data = loaded(name)
     net = wb.fit(wb.build(builder, data, seed=seed), data, seed=seed, verbose=False, **options).model
     runs = tuple(reference(net.spec, net.recipe, data, i, verbose=False) for i in range(REFERENCES))
     return Original(f"{plan} {seed}", net, data, runs)
+
+
+def loaded(name: str) -> Data:
+    """Return a shipped set; the last training rows of one with few test rows are test rows."""
+    data = wb.load(name)
+    more = max(0, LEAST - len(data.test))
+    if not more:
+        return data
+    kept, moved = data.train[:-more], data.train[-more:]
+    both = {
+        k: np.concatenate([v, getattr(moved, k)])
+        for k, v in vars(data.test).items()
+        if isinstance(v, np.ndarray)
+    }
+    return replace(data, train=kept, test=replace(data.test, **both))
 
 
 def same(o: Original) -> dict[str, Callable[[], tuple[Any, Any]]]:
@@ -185,7 +206,7 @@ def measure() -> Table:
     return Table(
         "What the verdict says of pairs whose truth is known",
         bank.by_kind(found),
-        notes=[*bank.said(found), WINDOWS],
+        notes=[*bank.said(found), WINDOWS, DEALT.format(n=LEAST)],
     )
 
 
