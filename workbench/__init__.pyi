@@ -50,6 +50,8 @@ from .explanation.result import Explanation as Explanation
 from .explanation.shards import Shards as Shards
 from .int8.surrogate import twin as twin
 from .iteration.feedback import Feedback as Feedback
+from .iteration.marking import Annotator as Annotator
+from .iteration.marking import annotate as annotate
 from .iteration.refinement import Refined as Refined
 from .iteration.refinement import refine as refine
 from .plotting.canvas import show as show

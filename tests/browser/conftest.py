@@ -15,8 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import pytest
 from house import ROOT
+from lab import ENDED, IDLE, RUN
+from lab import PATIENCE as PAGE_PATIENCE
+from nbformat import v4
 from playwright.sync_api import sync_playwright
 
 FLAGS = (
@@ -163,3 +167,31 @@ def _answers(port):
         return False
     finally:
         connection.close()
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """Every address that a page asked for."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def ran(browser, jupyterlab, asked):
+    """Write a notebook, open it, and run it to its end: ``page = ran("a.ipynb", "print(1)")``."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1600})
+    context.set_default_timeout(PAGE_PATIENCE)
+
+    def page(name, *sources):
+        metadata, cells = {"kernelspec": jupyterlab.kernel}, [v4.new_code_cell(source) for source in sources]
+        nbformat.write(v4.new_notebook(cells=cells, metadata=metadata), jupyterlab.root / name)
+        opened = context.new_page()
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.goto(jupyterlab.address(name))
+        opened.wait_for_function(IDLE)
+        opened.evaluate(RUN)
+        opened.wait_for_function(ENDED)
+        opened.wait_for_function(IDLE)
+        return opened
+
+    yield page
+    context.close()

@@ -2,15 +2,13 @@
 
 import sys
 
-import nbformat
 import pytest
 from house import PACKAGE
-from nbformat import v4
+from lab import OUTPUTS
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-PATIENCE = 60_000  # milliseconds
 ALT = "Four digits, and what hiding their parts takes away"
 CELLS = {
     "imports": "import sys\nimport workbench as wb\nprint(sys.executable, wb.__file__)",
@@ -21,48 +19,6 @@ CELLS = {
     "figure": f"wb.show(e.plot(), alt={ALT!r})",
     "scores": "wb.evaluate(e, net, metrics=('deletion', 'sparseness'), data=data)",
 }
-
-# The icon says "idle" before there is a kernel; to run then opens a dialogue that nobody answers.
-IDLE = """() => {
-    const session = window.jupyterapp?.shell.currentWidget?.sessionContext, kernel = session?.session?.kernel;
-    return !!kernel && session.isReady && kernel.connectionStatus === 'connected' && kernel.status === 'idle';
-}"""
-RUN = "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-ENDED = """() => {
-    const cells = window.jupyterapp.shell.currentWidget.content.widgets;
-    const failed = cell => cell.model.outputs.toJSON().some(output => output.output_type === 'error');
-    return cells.some(failed) || cells.every(cell => cell.model.executionCount !== null);
-}"""
-OUTPUTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
-    .map(cell => cell.model.outputs.toJSON())"""
-
-
-@pytest.fixture(scope="module")
-def asked():
-    """Every address that a page asked for."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def ran(browser, jupyterlab, asked):
-    """Write a notebook, open it, and run it to its end: ``page = ran("a.ipynb", "print(1)")``."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1600})
-    context.set_default_timeout(PATIENCE)
-
-    def page(name, *sources):
-        metadata, cells = {"kernelspec": jupyterlab.kernel}, [v4.new_code_cell(source) for source in sources]
-        nbformat.write(v4.new_notebook(cells=cells, metadata=metadata), jupyterlab.root / name)
-        opened = context.new_page()
-        opened.on("request", lambda request: asked.append(request.url))
-        opened.goto(jupyterlab.address(name))
-        opened.wait_for_function(IDLE)
-        opened.evaluate(RUN)
-        opened.wait_for_function(ENDED)
-        opened.wait_for_function(IDLE)
-        return opened
-
-    yield page
-    context.close()
 
 
 @pytest.fixture(scope="module")
