@@ -151,7 +151,7 @@ def measure() -> Table:
     return Table("People's marks repair a model", rows, notes=[
         "Accuracy in per cent: of the clean net on clean test rows, of all others where the planted part tells nothing, or (inverted) another class.",
         "Changed: how many answers change when the planted part alone goes, in per cent of the test rows. Nobody trained on it.",
-        "Repaired from the trained net (warm start), random projections of the logits; compressed: 90 % of the weights, three rounds, then int8.",
+        "Repaired from the trained net (warm start), random projections of the logits; compressed: 90 % of the weights, three rounds (2, 4, 18 epochs), then int8.",
         "The marks are those of the generator: a person's would be worse. Ranges are over seeds.",
     ])  # fmt: skip
 

@@ -55,6 +55,7 @@ WINDOWS = "Of images windows of 4 x 4 pixels were hidden that do not overlap: a 
 # .968, below the margin of .974. A first bank had the shipped 113 rows of breast_cancer, and called 29 of 34 equal ones so.
 LEAST = 170
 DEALT = "breast_cancer is dealt anew, with {n} test rows in place of 113: with 113 of 113 answers kept the exact interval still reaches below the margin, and all five equal pairs were 'cannot tell' (29 of 34 in all, in the bank before this one)."
+LEANS = "'Leans to one class' leans to the class that is answered least. A first run leant to class 0: on mortgages, where nine in ten answers are class 0 anyway, that changed 1.3 % of the answers, less than other training runs differ, and was called 'no sign' (1 of 71)."
 SEEDS = {"mnist mlp": (0, 1, 2)}
 
 
@@ -126,7 +127,7 @@ def different(o: Original) -> dict[str, Callable[[], tuple[Any, Any]]]:
     """Return pairs that answer differently."""
     pairs: dict[str, Callable[[], tuple[Any, Any]]] = {
         "another class for every answer": lambda: (o.net, swapped_answers(o.net)),
-        "leans to one class, equal maps": lambda: (o.net, biased(o.net, 0, _half(o))),
+        "leans to one class, equal maps": lambda: (o.net, biased(o.net, rarest(o), _half(o))),
         "one weight in fifty": lambda: (o.net, wb.prune(o.net, 0.98)),
         "two classes confounded": lambda: (o.net, _confounded(o)),
     }
@@ -136,10 +137,16 @@ def different(o: Original) -> dict[str, Callable[[], tuple[Any, Any]]]:
     return pairs
 
 
+def rarest(o: Original) -> int:
+    """Return the class that is answered least: leaning to a frequent one changes few answers, and is no clear difference."""
+    answers = class_scores(o.net, o.data.test).argmax(1)
+    return int(np.bincount(answers, minlength=o.data.n_classes).argmin())
+
+
 def _half(o: Original) -> float:
-    """Return what the logit of class 0 needs to win in half of the test rows of other classes."""
+    """Return what the logit of the rarest class needs to win in half of the test rows of other classes."""
     z = class_scores(o.net, o.data.test)
-    gap = z.max(1) - z[:, 0]
+    gap = z.max(1) - z[:, rarest(o)]
     return float(np.median(gap[gap > 0]))
 
 
@@ -206,7 +213,7 @@ def measure() -> Table:
     return Table(
         "What the verdict says of pairs whose truth is known",
         bank.by_kind(found),
-        notes=[*bank.said(found), WINDOWS, DEALT.format(n=LEAST)],
+        notes=[*bank.said(found), WINDOWS, DEALT.format(n=LEAST), LEANS],
     )
 
 
