@@ -96,8 +96,9 @@ def digits(seed: int) -> dict[str, Any]:
                 data=data,
                 preserve=preserve,
                 keep=held,
-                epochs=[2, 4, 8],
+                epochs=[2, 4, 18],
                 rounds=3,
+                lr=2e-3,
                 seed=seed,
                 verbose=False,
             )
