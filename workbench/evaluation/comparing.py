@@ -16,7 +16,7 @@ from ..data.bare import as_data
 from ..data.records import Data, Split
 from ..errors import BadInput, NotExplainable, unknown
 from ..explanation.outputs import OUTPUTS
-from ..explanation.registry import attributing, look_up, require
+from ..explanation.registry import attributing, look_up, require, table
 from ..explanation.result import Explanation
 from ..explanation.score import class_scores
 from ..int8.conversion import is_int8
@@ -44,6 +44,8 @@ LARGE = 32  # rows or columns of an image
 COMPARED = ("cosine", "topk_iou", "mass_moved")
 MERITS = ("deletion", "insertion", "completeness", "sparseness")
 CONTRASTED = 100  # rows that are explained against the runner-up too
+STABILITY = {"max_sensitivity": {"n_samples": 3}}
+STABLE_ROWS = 16  # of these every copy is explained anew
 MERIT_ROWS, MERIT_SHARE = 100, 4  # of four rows one, at most 100: floors cost more than all maps together
 
 
@@ -396,7 +398,7 @@ def _judged(cast: Cast) -> dict[str, Any]:
 
 
 def _merit(cast: Cast, primary: Maps, data: Data, seed: int) -> dict[str, dict[str, Any]]:
-    """Judge each model's own explanations: how faithful above the best floor, how sparse."""
+    """Judge each model's own explanations: how faithful above the best floor, how complete, sparse and stable."""
     explained = dict(
         zip(
             ("original", "compressed", "sham"),
@@ -411,4 +413,7 @@ def _merit(cast: Cast, primary: Maps, data: Data, seed: int) -> dict[str, dict[s
             e[: max(1, min(MERIT_ROWS, len(e) // MERIT_SHARE))], model, MERITS, data=data, seed=seed
         )
         merit[name] = {metric: (scores[metric], scores.columns[metric].floor) for metric in MERITS}
+        if e.method in table():  # A function of somebody's own cannot be asked again here.
+            again = evaluate(e[: min(STABLE_ROWS, len(e))], model, STABILITY, data=data, seed=seed)
+            merit[name] |= {metric: (again[metric], again.columns[metric].floor) for metric in STABILITY}
     return merit

@@ -320,7 +320,34 @@ def _merits(c: Comparison) -> list[dict[str, Any]]:
         rows.append(_line(f"{metric}, gain over the best floor", f"{gains['original'].mean():+.3f}",
                           f"{gains['sham'].mean():+.3f}" if "sham" in gains else "-", f"{gains['compressed'].mean():+.3f}", "",
                           f"{change.low:+.3f} to {change.high:+.3f}", _gain(gains, change)))  # fmt: skip
-    return rows
+    return rows + _stability(c)
+
+
+def _stability(c: Comparison) -> list[dict[str, Any]]:
+    """Return the row that says how far each model's maps move while its inputs hardly do; none where it was not asked."""
+    moved = {
+        model: np.asarray(scores["max_sensitivity"][0], float)
+        for model, scores in c.merit.items()
+        if "max_sensitivity" in scores
+    }
+    if not {"original", "compressed"} <= set(moved):
+        return []
+    known = np.isfinite(np.stack(list(moved.values()))).all(0)
+    if not known.any():
+        return []
+    means = {model: f"{values[known].mean():.3f}" for model, values in moved.items()}
+    change = bootstrap_mean(
+        (moved["compressed"] - moved["original"])[known], c.rows["clusters"][: len(known)][known]
+    )
+    read = (
+        "maps less stable"
+        if change.low > 0
+        else "maps more stable"
+        if change.high < 0
+        else "maps as stable as the original's"
+    )
+    return [_line(f"change of the map for a hardly changed input, n = {known.sum()}", means["original"], means.get("sham", "-"),
+                  means["compressed"], "", f"{change.low:+.3f} to {change.high:+.3f}", read)]  # fmt: skip
 
 
 def _gain(gains: dict[str, np.ndarray], change: Interval) -> str:
