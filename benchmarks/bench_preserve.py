@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,23 @@ def measure(originals: int = ORIGINALS) -> Table:
 
     first = original(0)
     runs = [reference(first.spec, first.recipe, data, i, verbose=False) for i in range(REFERENCES)]
-    rows = [row(name, [cell(seed, name, original, runs, data) for seed in range(originals)]) for name in ARMS]
-    return table(rows)
+    return table(
+        [row(name, [cell(seed, name, original, runs, data) for seed in range(originals)]) for name in ARMS]
+    )
+
+
+def known() -> Table:
+    """Draw together the arms of which every cell is known so far, and say which are not."""
+    cells = {name: [KEPT / f"{seed}_{at}.json" for seed in range(ORIGINALS)] for at, name in enumerate(ARMS)}
+    whole = {name: paths for name, paths in cells.items() if all(path.exists() for path in paths)}
+    found = table([row(name, [files.read_json(path) for path in paths]) for name, paths in whole.items()])
+    return replace(
+        found,
+        notes=[
+            *found.notes,
+            f"Not measured yet: {', '.join(name for name in ARMS if name not in whole) or 'nothing'}.",
+        ],
+    )
 
 
 def row(name: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
@@ -151,6 +167,6 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    found = measure()
+    found = known() if "--known" in sys.argv else measure()
     print(markdown(found, machine(1)))
     print(f"recorded: {record('preserve', found)}")
