@@ -49,6 +49,8 @@ from .explanation.registry import methods as methods
 from .explanation.result import Explanation as Explanation
 from .explanation.shards import Shards as Shards
 from .int8.surrogate import twin as twin
+from .iteration.exploring import Explorer as Explorer
+from .iteration.exploring import explore as explore
 from .iteration.feedback import Feedback as Feedback
 from .iteration.marking import Annotator as Annotator
 from .iteration.marking import annotate as annotate

@@ -150,3 +150,30 @@ def test_an_empty_decision_is_refused_in_the_panel(ran, store):
     panel.get_by_role("button", name="Store decision").click()
     expect(panel.get_by_role("status")).to_contain_text("Nothing was decided")
     assert len(wb.Feedback(store)) == 0
+
+
+def test_explore_explains_in_the_background_and_shows_both_models(ran, tmp_path):
+    page = ran(
+        "explore.ipynb",
+        PICTURES.strip(),
+        "small = wb.quantize(net, data=data)",
+        "panel = wb.explore(small, data)\npanel",
+    )
+    panel = page.locator(".wb-explore")
+    panel.wait_for()
+    panel.scroll_into_view_if_needed()
+    page.locator(".wb-explain").click()
+    expect(panel).to_contain_text("cosine")
+    expect(panel).to_contain_text("compressed")
+    panel.locator("input[type=text]").last.fill("n_stepz=3")
+    panel.locator("input[type=text]").last.press("Tab")
+    page.locator(".wb-on").click()
+    expect(panel).to_contain_text("no option called")
+    panel.locator("input[type=text]").last.fill("n_steps=10")
+    panel.locator("input[type=text]").last.press("Tab")
+    page.locator(".wb-on").click()
+    expect(panel).to_contain_text("input")
+    expect(panel).to_contain_text("2, row")
+    picture = panel.locator("img")
+    assert picture.evaluate("i => i.complete && i.naturalWidth") > 200
+    panel.screenshot(path=tmp_path / "explore.png")

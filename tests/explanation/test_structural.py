@@ -75,10 +75,9 @@ def test_sensitivity_is_what_pruning_by_taylor_sorts_by(mlp, clouds):
 
 
 def test_the_worth_of_a_weight_is_the_same_number_bit_for_bit(mlp, clouds):
-    from workbench.compression.pruning import _unprotected, _worth
+    from workbench.compression.criteria import worth
 
-    worth = _worth(mlp.model, _unprotected(mlp.model, ()), "taylor", clouds)
-    for layer, values in worth.items():
+    for layer, values in worth(mlp.model, ("fc1", "fc2"), "taylor", clouds).items():
         e = wb.explain(mlp, clouds.train, "parameter_sensitivity", layer=layer, batch_size=256)
         np.testing.assert_array_equal(e.values, values.numpy())
 
