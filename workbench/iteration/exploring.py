@@ -70,7 +70,9 @@ class Explorer(ipw.VBox):
         self.start = ipw.Button(description="Explain", button_style="primary")
         self.cancel = ipw.Button(description="Cancel", disabled=True)
         self.said = ipw.HTML()
-        self.picture = ipw.Image(format="png", layout={"max_width": "100%", "width": "auto", "align_self": "flex-start"})
+        self.picture = ipw.Image(
+            format="png", layout={"max_width": "100%", "width": "auto", "align_self": "flex-start"}
+        )
         super().__init__([ipw.HBox([self.at, self.back, self.on, self.target]), ipw.HBox([self.method, self.options]),
                           ipw.HBox([self.start, self.cancel]), self.said, self.picture])  # fmt: skip
         self.add_class("wb-explore")
