@@ -91,6 +91,16 @@ def test_a_model_of_somebodys_own_needs_its_skeleton(tmp_path):
         wb.unpack(path, nn.Sequential(nn.Linear(3, 4)))
 
 
+def test_an_int8_model_of_somebodys_own_comes_back_with_its_float_skeleton(table, tmp_path):
+    net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
+    small, x = wb.quantize(net, data=table), torch.tensor(table.test.x)
+    packed = wb.pack(small, tmp_path / "own")
+    skeleton = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 2))
+    assert torch.equal(wb.unpack(packed.path, skeleton)(x), small.model(x)) and torch.equal(
+        packed.model(x), small.model(x)
+    )
+
+
 @pytest.mark.parametrize("at", [0, 30, 200, -40, -1])
 def test_a_changed_byte_is_noticed(sparse, tmp_path, at):
     path = wb.pack(sparse, tmp_path / "a").path

@@ -111,7 +111,9 @@ def pack(model: Any, path: str | Path, *, shared: int | Mapping[str, int] | None
     place = files.write_bytes(path, content)
     report = {"bytes": len(content), "saved": len(saved(net)), "dense": dense, "layers": [_row(n, tensors[n], folded[n][1]) for n in tensors],
               "bound": sum(entropy.bound(array) for array in tensors.values())}  # fmt: skip
-    return Packed(unpack(place, net), place, report)
+    # An int8 network of somebody's own comes back with its float skeleton, which is not at hand; every bit of it was kept.
+    foreign = is_int8(net) and not getattr(net, "spec", None)
+    return Packed(net if foreign else unpack(place, net), place, report)
 
 
 def _row(name: str, array: np.ndarray, content: bytes) -> dict[str, Any]:
