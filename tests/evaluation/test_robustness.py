@@ -192,3 +192,15 @@ def test_what_cannot_be_randomized_is_refused():
     net = linear(W)
     with pytest.raises(UnknownName, match="way to randomize"):
         judged(wb.explain(net, X, "saliency"), net, "randomization", how="sideways")
+
+
+@pytest.mark.parametrize("name", ["max_sensitivity", "avg_sensitivity", "local_lipschitz"])
+def test_a_column_with_categories_stays_one_feature_when_it_is_asked_again(name):
+    data = wb.load("german_credit")
+    net = wb.fit(wb.build("mlp", data), data, epochs=1, verbose=False)
+    e = wb.explain(net, data.test[:4], "feature_ablation")
+    assert e.values.shape[1] < e.inputs.shape[1]
+    assert e.replay(net, e.inputs).values.shape == e.values.shape
+    np.testing.assert_array_equal(e.replay(net, e.inputs, target=e.target).values, e.values)
+    found = wb.evaluate(e, net, {name: {"n_samples": 2}}, data=data)[name]
+    assert found.shape == (4,) and np.isfinite(found).all() and (found > 0).all()

@@ -297,25 +297,26 @@ class Explanation:
                 "Replay that one, and group it again",
             )
         kept = self.target if inputs is None and self.scope == "local" else None
-        again = explain(model, self._rows() if inputs is None else inputs, self.method, **self._replayable(),
+        again = explain(model, self._rows(inputs), self.method, **self._replayable(),
                         target=kept if target is None else target)  # fmt: skip
         if again.model_fingerprint != self.model_fingerprint:
             again.flags["another model"] = "Replayed on a model with another fingerprint."
         return replace(again, feature_names=self.feature_names, class_names=self.class_names,
                        row_ids=self.row_ids if inputs is None else again.row_ids)  # fmt: skip
 
-    def _rows(self) -> Any:
-        """Return what was explained with what reads it, as a front door takes it."""
+    def _rows(self, inputs: Any = None) -> Any:
+        """Return what was explained, or versions of it as models take them, with what reads it, as a front door takes it."""
         if self.inputs is None or self.codec is None:
-            return self.inputs
+            return self.inputs if inputs is None else inputs
+        if inputs is not None and not (
+            isinstance(inputs, np.ndarray) and inputs.shape[1:] == self.inputs.shape[1:]
+        ):
+            return inputs
         from .entrance import Given
 
+        rows = self.inputs if inputs is None else inputs
         return Given(
-            self.inputs,
-            self.kind,
-            self.codec,
-            raw=self.settings.get("raw", False),
-            row_ids=np.arange(len(self)),
+            rows, self.kind, self.codec, raw=self.settings.get("raw", False), row_ids=np.arange(len(rows))
         )
 
     def save(self, path: str | Path) -> Path:
