@@ -97,7 +97,9 @@ def test_branches_that_meet_are_bit_equal_on_inputs_path_and_noise(meet, relu, n
     found = certify(twin(int8), int8, points)
     assert (found["equal"], found["gap"]) == (1.0, 0.0)
     ours, theirs = (gradient(model, x, torch.zeros(40, dtype=torch.long)) for model in (twin(int8), net))
-    assert torch.cosine_similarity(ours.flatten(), theirs.flatten(), 0) > 0.8
+    assert (
+        torch.cosine_similarity(ours.flatten(), theirs.flatten(), 0) > 0.9
+    )  # .918 to .998: joined parts share a grid
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg16"])

@@ -64,6 +64,29 @@ def test_what_most_of_those_who_marked_a_row_marked_counts(fb, split):
     assert not fb.masks(split).must_not[1].any()  # a tie is no majority
 
 
+def test_all_that_one_person_marked_in_a_row_is_one_vote(fb, split):
+    mine, yours = corner(split), corner(split, 1)
+    for mask in (mine, mine, yours):
+        fb.add(split.row_ids[0], mask, reviewer="a")
+    np.testing.assert_array_equal(fb.masks(split).must_not[0], mine | yours)
+    fb.add(split.row_ids[0], mine, reviewer="b")
+    np.testing.assert_array_equal(fb.masks(split).must_not[0], mine)
+    assert fb.agreement().loc["must_not", "value"] == pytest.approx(mine.sum() / (mine | yours).sum())
+
+
+def test_several_decisions_are_written_and_taken_back_together_or_not_at_all(fb, split):
+    good = {"row_id": 1, "kind": "judgement", "prediction": "right"}
+    with pytest.raises(WorkbenchError):
+        fb.add_all([good, {**good, "prediction": "perhaps"}], reviewer="Ada")
+    assert len(fb) == 0
+    uids = fb.add_all([good, {**good, "row_id": 2}], reviewer="Ada")
+    with pytest.raises(BadInput, match="no standing decision 'else'"):
+        fb.retract(*uids, "else", reviewer="Ada")
+    assert len(fb) == 2
+    fb.retract(*uids, reviewer="Ada")
+    assert len(fb) == 0
+
+
 def test_a_decision_taken_back_stays_in_the_file_and_counts_no_more(fb, split, tmp_path):
     uid = fb.add(split.row_ids[0], corner(split), reviewer="Ada")
     before = fb.fingerprint

@@ -62,7 +62,7 @@ def worth(net: nn.Module, names: Iterable[str], by: str | Criterion, data: Data 
 
 def _rows(net: nn.Module, data: Data, chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     device = next(net.parameters()).device
-    return tensor_for(net, data.train.x[chosen]).to(device), torch.tensor(data.train.y[chosen], device=device)
+    return tensor_for(net, data.train.x[chosen]), torch.tensor(data.train.y[chosen], device=device)
 
 
 def relevance(

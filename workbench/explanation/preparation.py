@@ -13,6 +13,7 @@ import torch
 
 from ..data.records import Data
 from ..errors import BadInput, NotExplainable
+from ..int8.packing import int8_weights
 from ..state import untouched
 from ..zoo.identity import fingerprint
 from . import checks, entrance
@@ -131,7 +132,10 @@ def _light(model: Any) -> bool:
     """Whether a copy of a module is small enough to be kept as long as the module lives."""
     if not isinstance(model, torch.nn.Module):
         return False
-    return sum(p.numel() * p.element_size() for p in model.parameters()) <= LIGHT
+    real = sum(p.numel() * p.element_size() for p in model.parameters())
+    return (
+        real + 4 * sum(w.numel() for w in int8_weights(model).values()) <= LIGHT
+    )  # A surrogate's weights are float32.
 
 
 def _within(budget: Any, call: Call, options: dict[str, Any], started: float) -> dict[str, Any]:

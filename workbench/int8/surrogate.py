@@ -229,7 +229,8 @@ class _Walk:
         grids: list[Any] = [self.grids.get(n) for n in parts]
         if None in grids:
             raise _no_surrogate(self.name_of(node), "joins a float to integers")
-        step = partial(_joined, *node.args[1:], **node.kwargs)
+        axis: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+        step = partial(_joined, axis)
         self.add(node, node.name, HeldStep(step, step, grids, grids[0].bounds), grids[0], parts)
 
     def normalize(self, node: fx.Node, layer: Any, given: Grid) -> None:
@@ -237,7 +238,7 @@ class _Walk:
         made, fused = Grid(float(layer.scale), int(layer.zero_point)), NORMS[type(layer)]
         real = bare_copy(nn.BatchNorm2d(layer.num_features, layer.eps))
         real.load_state_dict(
-            {k: v for k, v in layer.state_dict().items() if k not in ("scale", "zero_point")}, strict=False
+            {k: v for k, v in layer.state_dict().items() if k not in ("scale", "zero_point")}
         )
         bounds = (0.0, made.bounds[1]) if fused else made.bounds
         self.add(node, str(node.target), HeldStep(real, layer.forward, [given], bounds), made)
@@ -291,10 +292,8 @@ def _with_grid(kernel: Any, made: Grid, *quantized: torch.Tensor) -> torch.Tenso
     return kernel(*quantized, made.scale, made.zero_point)
 
 
-def _joined(*args: Any, **kwargs: Any) -> torch.Tensor:
-    """Join tensors: whole numbers among the arguments say along which axis."""
-    axis = [a for a in args if isinstance(a, int)]
-    return torch.cat([a for a in args if isinstance(a, torch.Tensor)], *axis, **kwargs)
+def _joined(axis: int, *parts: torch.Tensor) -> torch.Tensor:
+    return torch.cat(parts, axis)
 
 
 def _not_in_place(module: Any) -> nn.Module:

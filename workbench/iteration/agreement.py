@@ -64,10 +64,14 @@ def of_ratings(rows: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any]:
 
 
 def of_masks(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the mean IoU of two people's masks of one input, beside that of masks as large at random places."""
+    """Return the mean IoU of all that two people marked in one input, beside that of masks as large at random places."""
     by_row: dict[tuple, dict[str, np.ndarray]] = defaultdict(dict)
     for row in rows:
-        by_row[row["row_id"], row["data"]][row["reviewer"]] = row["mask"]
+        own = by_row[row["row_id"], row["data"]]
+        before = own.get(row["reviewer"])
+        own[row["reviewer"]] = (
+            row["mask"] if before is None or before.shape != row["mask"].shape else before | row["mask"]
+        )
     pairs = [
         (a, b) for masks in by_row.values() for a, b in combinations(masks.values(), 2) if a.shape == b.shape
     ]

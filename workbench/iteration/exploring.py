@@ -16,6 +16,7 @@ from torch import nn
 from .. import html
 from ..data.records import Data
 from ..errors import BadInput, WorkbenchError
+from ..evaluation.sheet import SIMILAR
 from ..evaluation.similarities import similarity
 from ..explanation.door import explain
 from ..explanation.registry import methods as known_methods
@@ -190,7 +191,7 @@ class Explorer(ipw.VBox):
         if len(found) == 2:
             scores = similarity(*found.values())
             facts["alike"] = ", ".join(
-                f"{name} {float(scores[name][0]):.3f}" for name in ("cosine", "topk_iou", "mass_moved")
+                f"{said} {float(scores[name][0]):.3f}" for name, said in SIMILAR.items()
             )
         import pandas as pd
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,53 +108,44 @@ class Feedback:
         UnknownName
             Another kind or verdict.
         """
-        row = _row(
-            row_id,
-            mask,
-            kind,
-            reviewer,
-            prediction,
-            answer,
-            understandable,
-            matches,
-            comment,
-            explanation,
-            data,
-        )
-        self.store.append([row])
-        return row["uid"]
+        decision = {"row_id": row_id, "mask": mask, "kind": kind, "prediction": prediction, "answer": answer, "understandable": understandable,
+                    "matches": matches, "comment": comment, "explanation": explanation, "data": data}  # fmt: skip
+        return self.add_all([decision], reviewer=reviewer)[0]
 
-    def retract(self, uid: str, *, reviewer: str) -> None:
-        """Take a decision back; it stays in the file, and is not counted.
+    def add_all(self, decisions: Iterable[Mapping[str, Any]], *, reviewer: str) -> list[str]:
+        """Write several decisions of one person, all or none of them; return their ``uid``.
 
         Parameters
         ----------
-        uid, reviewer
-            Of the decision, and of who takes it back.
+        decisions
+            The arguments of :meth:`add` by name, but the reviewer.
+        reviewer
+            Who decided.
+        """
+        rows = [_row(**decision, reviewer=reviewer) for decision in decisions]
+        self.store.append(rows)
+        return [row["uid"] for row in rows]
+
+    def retract(self, *uids: str, reviewer: str) -> None:
+        """Take decisions back, all or none of them; they stay in the file, and are not counted.
+
+        Parameters
+        ----------
+        *uids
+            Of the decisions.
+        reviewer
+            Who takes them back.
 
         Raises
         ------
         BadInput
             There is no such decision, or it was taken back before.
         """
-        standing = {row["uid"]: row for row in self.store.rows()}
-        if uid not in standing:
-            raise BadInput(
-                f"There is no standing decision {uid!r}",
-                "the uid that add returned",
-                "Look at feedback.table()",
-            )
-        self.store.append(
-            [
-                {
-                    **_blank(),
-                    "reviewer": reviewer,
-                    "row_id": standing[uid]["row_id"],
-                    "kind": "retraction",
-                    "retracts": uid,
-                }
-            ]
-        )
+        standing = {row["uid"]: row["row_id"] for row in self.store.rows()}
+        if strange := [uid for uid in uids if uid not in standing]:
+            raise BadInput(f"There is no standing decision {strange[0]!r}", "the uid that add returned", "Look at feedback.table()")  # fmt: skip
+        self.store.append([{**_blank(), "reviewer": reviewer, "row_id": standing[uid], "kind": "retraction", "retracts": uid}
+                           for uid in uids])  # fmt: skip
 
     def add_masks(self, split: Split, *, kind: str = "must_not", reviewer: str, n: int | None = None, seed: int = 0,
                   wrong: float = 0.0, data: str | None = None) -> int:  # fmt: skip
@@ -190,11 +182,8 @@ class Feedback:
         marked = np.flatnonzero(known.reshape(len(known), -1).any(1))
         chosen = marked if n is None else rng.permutation(marked)[:n]
         masks = [_elsewhere(known[i], rng) if rng.random() < wrong else known[i] for i in chosen]
-        rows = [
-            _row(int(split.row_ids[i]), mask, kind, reviewer, data=data)
-            for i, mask in zip(chosen, masks, strict=True)
-        ]
-        return self.store.append(rows)
+        decisions = [{"row_id": int(split.row_ids[i]), "mask": mask, "kind": kind, "data": data} for i, mask in zip(chosen, masks, strict=True)]  # fmt: skip
+        return len(self.add_all(decisions, reviewer=reviewer))
 
     def table(self) -> pd.DataFrame:
         """Return the standing decisions, a row each, in the order in which they were made."""
@@ -205,6 +194,8 @@ class Feedback:
 
     def masks(self, split: Split, *, data: str | None = None) -> Marks:
         """Return what stands marked in the rows of a split, by most of those who marked a row.
+
+        All that a person marked in a row, in however many decisions, is one vote.
 
         Parameters
         ----------
@@ -219,20 +210,17 @@ class Feedback:
             A mask of another shape than the rows: the store is about other data.
         """
         places = {int(row_id): at for at, row_id in enumerate(split.row_ids)}
-        votes = {kind: np.zeros(split.x.shape, np.float32) for kind in ("must", "must_not")}
-        voters = {kind: np.zeros(len(split), int) for kind in votes}
-        who: set[str] = set()
+        votes: dict[tuple[str, int], dict[str, np.ndarray]] = defaultdict(dict)
         for row in self._marking(data):
-            at = places.get(row["row_id"])
-            if at is None:
-                continue
-            votes[row["kind"]][at] += _fitted(_mask(row), split.x.shape[1:], row)
-            voters[row["kind"]][at] += 1
-            who.add(row["reviewer"])
-        found = {
-            kind: votes[kind] > voters[kind].reshape(-1, *[1] * (split.x.ndim - 1)) / 2 for kind in votes
-        }
+            at, who = places.get(row["row_id"]), row["reviewer"]
+            if at is not None:
+                own = votes[row["kind"], at]
+                own[who] = own.get(who, False) | _fitted(_mask(row), split.x.shape[1:], row)
+        found = {kind: np.zeros(split.x.shape, bool) for kind in ("must", "must_not")}
+        for (kind, at), each in votes.items():
+            found[kind][at] = np.mean(list(each.values()), axis=0) > 0.5
         rows = np.flatnonzero((found["must"] | found["must_not"]).reshape(len(split), -1).any(1))
+        who = {name for each in votes.values() for name in each}
         return Marks(found["must"], found["must_not"], rows, tuple(sorted(who)))
 
     def _marking(self, data: str | None = None) -> Iterable[dict[str, Any]]:
@@ -328,7 +316,7 @@ def _blank() -> dict[str, Any]:
     }
 
 
-def _row(row_id: Any, mask: Any, kind: str, reviewer: str, prediction: Any = None, answer: Any = None, understandable: Any = None,
+def _row(row_id: Any, mask: Any = None, kind: str = "must_not", *, reviewer: str, prediction: Any = None, answer: Any = None, understandable: Any = None,
          matches: Any = None, comment: str = "", explanation: Any = None, data: str | None = None) -> dict[str, Any]:  # fmt: skip
     """Return a decision as a row, or refuse it."""
     if kind not in KINDS:
@@ -431,8 +419,19 @@ def _from_json(line: str, number: int, path: Any) -> dict[str, Any]:
             raise ValueError("uid, at, reviewer and kind are texts")
         if row["retracts"] is None:
             mask = None if row["mask"] is None else _mask(row)
-            checked = _row(row["row_id"], mask, row["kind"], row["reviewer"], row["prediction"], row["answer"], row["understandable"],
-                           row["matches"], row["comment"] or "")  # fmt: skip
+            given = {
+                name: row[name]
+                for name in (
+                    "row_id",
+                    "kind",
+                    "reviewer",
+                    "prediction",
+                    "answer",
+                    "understandable",
+                    "matches",
+                )
+            }
+            checked = _row(mask=mask, comment=row["comment"] or "", **given)  # fmt: skip
             row |= {name: checked[name] for name in ("mask", "shape", "understandable", "matches", "row_id")}
         return row
     except (ValueError, TypeError, KeyError, AttributeError, LookupError) as problem:

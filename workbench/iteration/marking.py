@@ -16,7 +16,6 @@ from .feedback import Feedback
 
 HERE = Path(__file__).parent
 GRID = 4  # regions along a side, in the list that does the same as the brush
-PLACES = {0: "top", GRID - 1: "bottom"}
 
 
 class Annotator(anywidget.AnyWidget):
@@ -32,7 +31,7 @@ class Annotator(anywidget.AnyWidget):
 
     def __init__(self, e: Explanation, feedback: Feedback, reviewer: str, data: str | None) -> None:
         self.e, self.feedback, self.reviewer, self.data = e, feedback, reviewer, data
-        self.mine: list[str] = []
+        self.mine: list[list[str]] = []  # the decisions of each click
         super().__init__(item=_item(e, 0))
         self.add_class("wb-annotate-panel")
         self.on_msg(self._heard)
@@ -57,24 +56,23 @@ class Annotator(anywidget.AnyWidget):
         }
         beside = {"prediction": message["prediction"], "answer": message["answer"], "comment": message["comment"].strip(),
                   **{name: None if message[name] is None else int(message[name]) for name in ("understandable", "matches")}}  # fmt: skip
-        written: list[str] = []
-        for kind, mask in masks.items() or [("judgement", None)]:
-            said = beside if not written else {}
-            written.append(
-                self.feedback.add(
-                    row_id, mask, kind, reviewer=self.reviewer, explanation=self.e, data=self.data, **said
-                )
-            )
-        self.mine += written
+        decisions = [{"row_id": row_id, "mask": mask, "kind": kind, "explanation": self.e, "data": self.data}
+                     for kind, mask in masks.items() or [("judgement", None)]]  # fmt: skip
+        decisions[0] |= beside
+        written = self.feedback.add_all(decisions, reviewer=self.reviewer)
+        self.mine.append(written)
         rows = self.feedback.table().set_index("uid").loc[written]
         return {"said": "Stored: " + "; ".join(_in_words(row) for _, row in rows.iterrows())}
 
     def _retract(self, message: dict[str, Any]) -> dict[str, Any]:
         if not self.mine:
             raise BadInput("Nothing was stored here", "a decision of this panel", "Store one first")
-        uid = self.mine.pop()
-        self.feedback.retract(uid, reviewer=self.reviewer)
-        return {"said": f"Taken back: decision {uid[:8]}. It stays in the file and is not counted."}
+        uids = self.mine[-1]
+        self.feedback.retract(*uids, reviewer=self.reviewer)
+        self.mine.pop()
+        return {
+            "said": f"Taken back: {len(uids)} of what was stored. It stays in the file and is not counted."
+        }
 
     def _go(self, message: dict[str, Any]) -> dict[str, Any]:
         self.item = _item(self.e, int(np.clip(message["to"], 0, len(self.e) - 1)))
@@ -189,15 +187,9 @@ def _mask(places: list[int], shape: tuple[int, ...], kind: str) -> np.ndarray:
 
 def _in_words(row: Any) -> str:
     """Return a stored row as it stands in the database."""
-    parts = [f"row {row['row_id']}", row["kind"]]
-    if row["mask"] == row["mask"] and row["mask"] is not None:
-        parts.append(f"{int(row['mask'])} marked")
-    parts += [
-        f"{name} {row[name]}" for name in ("prediction", "answer", "comment") if isinstance(row[name], str)
-    ]
-    parts += [
-        f"{name} {int(row[name])}"
-        for name in ("understandable", "matches")
-        if row[name] == row[name] and row[name] is not None
-    ]
-    return ", ".join(parts)
+    said = {"mask": "{:.0f} marked", "prediction": "prediction {}", "answer": "answer {}", "comment": "comment {}",
+            "understandable": "understandable {:.0f}", "matches": "matches {:.0f}"}  # fmt: skip
+    known = row[list(said)].dropna()
+    return ", ".join(
+        [f"row {row['row_id']}", row["kind"], *(said[name].format(value) for name, value in known.items())]
+    )

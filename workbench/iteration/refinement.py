@@ -181,13 +181,13 @@ def _judged(net: nn.Module, data: Data, where: tuple[Split, np.ndarray, str], se
     """Return a version's row: accuracy by group, flips, what hiding does, attribution inside."""
     split, mask, _ = where
     with untouched(net), torch.no_grad():
-        right = _right(net, data.test.x, data.test.y)
+        right = _answers(net, data.test.x) == data.test.y
         row: dict[str, Any] = {
             "accuracy": float(right.mean()),
-            "training": float(_right(net, data.train.x, data.train.y).mean()),
+            "training": float((_answers(net, data.train.x) == data.train.y).mean()),
         }
         if data.test.without_shortcut is not None:
-            row["without shortcut"] = float(_right(net, data.test.without_shortcut, data.test.y).mean())
+            row["without shortcut"] = float((_answers(net, data.test.without_shortcut) == data.test.y).mean())
         flips = _flips(net, split, torch.tensor(mask), torch.tensor(data.train.x), seed)
         share = share_interval(flips.mean(1) >= 0.5)
         row |= {
@@ -202,16 +202,16 @@ def _judged(net: nn.Module, data: Data, where: tuple[Split, np.ndarray, str], se
     return row | {"attribution": _inside(net, split, mask), "area": float(mask.mean())}
 
 
-def _right(net: nn.Module, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return logits(net, tensor_for(net, x)).argmax(1).numpy(force=True) == y
+def _answers(net: nn.Module, x: np.ndarray) -> np.ndarray:
+    return logits(net, tensor_for(net, x)).argmax(1).numpy(force=True)
 
 
 def _flips(net: nn.Module, split: Split, mask: torch.Tensor, donors: torch.Tensor, seed: int) -> np.ndarray:
     """Return whether each answer changes with each exchange of the marked part, ``(n, exchange)``."""
     x, draws = torch.tensor(split.x), generator(seed)
-    own = logits(net, tensor_for(net, split.x)).argmax(1)
-    changed = [logits(net, exchanged(x, mask, donors, draws)).argmax(1) != own for _ in range(DONORS)]
-    return torch.stack(changed, 1).numpy(force=True)
+    own = _answers(net, split.x)
+    changed = [_answers(net, exchanged(x, mask, donors, draws).numpy()) != own for _ in range(DONORS)]
+    return np.stack(changed, 1)
 
 
 def _hidden(net: nn.Module, split: Split, mask: np.ndarray) -> float:
@@ -235,4 +235,4 @@ def _inside(net: nn.Module, split: Split, mask: np.ndarray) -> float:
         slope = gradient(net, x, answer, graph=False).abs()
     size = slope.sum(-1) if slope.ndim == mask.ndim + 1 else slope
     total = size.flatten(1).sum(1).clamp_min(1e-12)
-    return float(((size * torch.tensor(mask[:ROWS])).flatten(1).sum(1) / total).mean())
+    return float(((size * torch.tensor(mask[:ROWS], device=size.device)).flatten(1).sum(1) / total).mean())

@@ -71,8 +71,9 @@ def term_of(feedback: Feedback, data: Data, *, loss: str = "rrr", strength: floa
     penalty = _gradients(projection) if loss == "rrr" else _grad_cam
 
     def held(model: nn.Module, batch: Batch) -> torch.Tensor:
-        chosen = _drawn(len(x), batch)
-        return weight * penalty(model, x[chosen], y[chosen], mask[chosen], batch)
+        chosen, device = _drawn(len(x), batch), batch.x.device
+        rows, answers, marked = (part[chosen].to(device) for part in (x, y, mask))
+        return weight * penalty(model, rows, answers, marked, batch)
 
     return _named(held, loss)
 
@@ -149,8 +150,8 @@ def _counterexamples(
 ) -> Term:
     def held(model: nn.Module, batch: Batch) -> torch.Tensor:
         chosen = _drawn(len(x), batch)
-        changed = exchanged(x[chosen], mask[chosen], donors, batch.draws)
-        return weight * F.cross_entropy(model(changed), y[chosen])
+        changed, device = exchanged(x[chosen], mask[chosen], donors, batch.draws), batch.x.device
+        return weight * F.cross_entropy(model(changed.to(device)), y[chosen].to(device))
 
     return held
 

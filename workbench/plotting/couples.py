@@ -81,9 +81,11 @@ def _asked(one: Any, other: Any, row: int) -> str:
 
 def _images(one: Any, other: Any, labels: Sequence[str], limit: float | None, title: str) -> Figure:
     n, end = len(one), limit or max(scale(one.map), scale(other.map))
-    title = wrapped(title, 16 * n + 16)
-    size = (1.25 * n + 1.2, 4.25 + 0.16 * title.count("\n"))
-    with canvas(3, n, size, squeeze=False) as (fig, axes):
+    across = n == 1  # A single input's three pictures stand side by side.
+    title = wrapped(title, 80 if across else 16 * n + 16)
+    size = (6.2, 2.5) if across else (1.25 * n + 1.2, 4.25 + 0.16 * title.count("\n"))
+    with canvas(*(1, 3) if across else (3, n), size, squeeze=False) as (fig, axes):
+        axes = axes.T if across else axes
         for column in range(n):
             picture(axes[0, column], one.inputs[column])
             axes[0, column].set_title(
@@ -92,8 +94,10 @@ def _images(one: Any, other: Any, labels: Sequence[str], limit: float | None, ti
             for line, e in enumerate((one, other)):
                 drawn = attribution(axes[1 + line, column], e.map[column], end, e.signed)
         for ax, name in zip(axes[:, 0], ("the input", *labels), strict=True):
-            ax.set_ylabel(shortened(name, 18), fontsize=8)
-        bar = fig.colorbar(drawn, ax=axes, shrink=0.5, anchor=(0, 0.02), pad=0.02, aspect=12)
+            (ax.set_xlabel if across else ax.set_ylabel)(shortened(name, 18), fontsize=8)
+        bar = fig.colorbar(
+            drawn, ax=axes, shrink=0.8 if across else 0.5, anchor=(0, 0.02), pad=0.02, aspect=12
+        )
         bar.set_label(unit(one), fontsize=8)
         fig.suptitle(title, x=0.01, ha="left", fontsize=9)
     return fig

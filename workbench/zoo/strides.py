@@ -25,11 +25,13 @@ def takes(model: nn.Module, x: torch.Tensor) -> bool:
 
 
 def tensor_for(model: Any, array: np.ndarray) -> torch.Tensor:
-    """Return rows as a tensor that a model takes: as they lie, or contiguous for a model that views its activations.
+    """Return rows as a tensor that a model takes: on its device, and contiguous for a model that views its activations.
 
     numpy and torch count an axis of length 1 as contiguous whatever its stride; the kernels do not.
     """
-    x = torch.tensor(array)
-    if x.ndim != 4 or not isinstance(model, nn.Module) or takes(model, x):
+    if not isinstance(model, nn.Module):
+        return torch.tensor(array)
+    x = torch.tensor(array, device=next(iter(model.parameters()), torch.empty(0)).device)
+    if x.ndim != 4 or takes(model, x):
         return x
     return x.clone(memory_format=torch.contiguous_format)
