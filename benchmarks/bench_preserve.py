@@ -12,25 +12,21 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from harness import Table, machine, markdown, record
-from scipy import stats
+from harness import KEPT, Table, kept, machine, markdown, pooled, record, spread
 
 import workbench as wb
 from workbench import files
 from workbench.data.records import Data
 from workbench.evaluation.controls import reference
-from workbench.evaluation.intervals import crossed_bootstrap
 
 ORIGINALS, REFERENCES, N = 10, 5, 400
 ASKED = {"occlusion": {"window": 4, "strides": 4}}
 RECIPE = {"epochs": 12, "augment": True}
 LONG_LAST = [2, 4, 18]
-KEPT = Path(__file__).resolve().parents[1] / "runs" / "bench_preserve"
 ARMS = {
     "97 % of weights, labels alone": {"preserve": None},
     "97 % of weights, behaviour": {"preserve": "behaviour"},
@@ -70,23 +66,17 @@ def made(arm: dict[str, Any], net: Any, data: Data, seed: int) -> Any:
 
 
 def cell(seed: int, name: str, original: Callable[[int], Any], runs: list[Any], data: Data) -> dict[str, Any]:
-    """Return what is known of one original and one arm, from its file if there is one."""
-    path = KEPT / f"{seed}_{list(ARMS).index(name)}.json"
-    if path.exists():
-        return files.read_json(path)
+    """Measure one original and one arm."""
     net, started = original(seed), time.process_time()
     small = made(ARMS[name], net, data, seed)
     seconds = time.process_time() - started
     c = wb.compare(net, small, data, methods=ASKED, references=runs, n=N, verbose=False)
     row = c.table().iloc[0]
-    found = {"index": c.index("occlusion").value, "similarity": row["compressed"], "sham": row["sham"], "references": row["references"],
+    return {"index": c.index("occlusion").value, "similarity": row["compressed"], "sham": row["sham"], "references": row["references"],
              "self": row["self"], "word": c.verdict.word, "seconds": seconds,
              "kept": {k: float(columns["compressed"].mean()) for k, columns in c.kept.items()},
              "right": {who: np.asarray(c.right[who][0] if who == "original" else c.right[who]).astype(int).reshape(-1).tolist()
                        for who in ("original", "compressed", "sham")}}  # fmt: skip
-    files.write_json(path, found)
-    print(seed, name, {k: v for k, v in found.items() if k != "right"}, file=sys.stderr, flush=True)
-    return found
 
 
 def measure(originals: int = ORIGINALS) -> Table:
@@ -102,14 +92,21 @@ def measure(originals: int = ORIGINALS) -> Table:
 
     first = original(0)
     runs = [reference(first.spec, first.recipe, data, i, verbose=False) for i in range(REFERENCES)]
-    return table(
-        [row(name, [cell(seed, name, original, runs, data) for seed in range(originals)]) for name in ARMS]
-    )
+    cells = {
+        name: [kept(at(seed, name), cell, seed, name, original, runs, data) for seed in range(originals)]
+        for name in ARMS
+    }
+    return table([row(name, each) for name, each in cells.items()])
+
+
+def at(seed: int, name: str) -> str:
+    """Return the name under which a cell is kept."""
+    return f"bench_preserve/{seed}_{list(ARMS).index(name)}"
 
 
 def known() -> Table:
     """Draw together the arms of which every cell is known so far, and say which are not."""
-    cells = {name: [KEPT / f"{seed}_{at}.json" for seed in range(ORIGINALS)] for at, name in enumerate(ARMS)}
+    cells = {name: [KEPT / f"{at(seed, name)}.json" for seed in range(ORIGINALS)] for name in ARMS}
     whole = {name: paths for name, paths in cells.items() if all(path.exists() for path in paths)}
     found = table([row(name, [files.read_json(path) for path in paths]) for name, paths in whole.items()])
     return replace(
@@ -137,21 +134,6 @@ def row(name: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
             "least kept": f"{statistics.mean(min(c['kept'].values()) for c in cells):.3f}",
             "said": ", ".join(f"{words.count(w)} x {w}" for w in sorted(set(words))),
             "seconds": f"{statistics.mean(c['seconds'] for c in cells):.0f}"}  # fmt: skip
-
-
-def spread(values: list[float]) -> str:
-    """Return a mean over originals with its 95 % t-interval."""
-    known = np.array([v for v in values if v is not None and np.isfinite(v)])
-    if len(known) < 2:
-        return f"{known.mean():.3f}" if len(known) else "-"
-    half = stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
-    return f"{known.mean():.3f} ({known.mean() - half:.3f} to {known.mean() + half:.3f})"
-
-
-def pooled(differences: np.ndarray) -> str:
-    """Return a mean difference in points, with the interval of a bootstrap over originals and digits."""
-    found = crossed_bootstrap(100 * differences)
-    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
 
 
 def table(rows: list[dict[str, Any]]) -> Table:

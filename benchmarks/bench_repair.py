@@ -6,24 +6,20 @@ The masks come from the generator of the data. A cell is kept under ``runs/`` as
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from harness import Table, machine, markdown, record
+from harness import Table, kept, machine, markdown, record
 
 import workbench as wb
-from workbench import files
 from workbench.data.records import Data
 from workbench.zoo.identity import fingerprint
 
 SEEDS, EPOCHS, MORE = 10, 20, 20
-KEPT = Path(__file__).resolve().parents[1] / "runs" / "bench_repair"
 MARKS: dict[str, dict[str, Any]] = {
     "repaired, all marked": {},
     "repaired, 100 marked": {"n": 100},
@@ -60,15 +56,6 @@ def feedback(data: Data, **options: Any) -> wb.Feedback:
     store = wb.Feedback(Path(tempfile.mkdtemp()) / "feedback.db")
     store.add_masks(data.train, reviewer="simulated", **options)
     return store
-
-
-def kept(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return a cell, from its file if there is one."""
-    path = KEPT / f"{name}.json"
-    if not path.exists():
-        files.write_json(path, make())
-        print(name, files.read_json(path), file=sys.stderr, flush=True)
-    return files.read_json(path)
 
 
 def digits(seed: int) -> dict[str, Any]:
@@ -136,11 +123,11 @@ def pictures(name: str, seed: int = 0) -> dict[str, Any]:
 
 def measure() -> Table:
     """Fill every cell; a row a version."""
-    cells = [kept(f"digits_{seed}", lambda seed=seed: digits(seed)) for seed in range(SEEDS)]  # type: ignore[misc]
+    cells = [kept(f"bench_repair/digits_{seed}", digits, seed) for seed in range(SEEDS)]
     rows = [{"data": f"decoy_mnist, MLP, {SEEDS} seeds", "version": version, **spread([c[version] for c in cells], [c["clean"] for c in cells])}
             for version in cells[0]]  # fmt: skip
     for name in PICTURES:
-        cell = kept(f"pictures_{list(PICTURES).index(name)}", lambda name=name: pictures(name))  # type: ignore[misc]
+        cell = kept(f"bench_repair/pictures_{list(PICTURES).index(name)}", pictures, name)
         rows += [
             {
                 "data": f"{name}, {PICTURES[name][0]}",

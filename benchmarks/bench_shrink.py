@@ -1,22 +1,20 @@
-"""How small does a pruned LeNet get in a file, by which criterion do weights go, and is int8's surrogate exact?
+"""How small does a pruned LeNet get in a file, and by which criterion should its weights go?
 
-Quality, not time: a busy machine does not matter.
+Quality, not time: a busy machine does not matter. Each net's cell is kept under ``runs/`` as soon as it is known.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from harness import Table, machine, markdown, record
+from harness import Table, kept, machine, markdown, pooled, record, spread
 
 import workbench as wb
 from workbench.data.records import Data
-from workbench.evaluation.intervals import crossed_bootstrap
 
 SEEDS, AMOUNT = 10, 11 / 12
 LONG_LAST = [2, 4, 18]
@@ -43,17 +41,16 @@ def shrunk(name: str, seed: int, data: Data) -> dict[str, Any]:
     packed = wb.pack(small, Path(tempfile.mkdtemp()) / "small.wbp", shared=SHARED[name])
     areas = {by: [right(wb.prune(net, float(a), by=by, data=data, preserve=None, verbose=False).model, data).mean() for a in AMOUNTS]
              for by in CRITERIA} if name == "lenet5" else {}  # fmt: skip
-    print(name, seed, packed, file=sys.stderr, flush=True)
-    return {"own": right(net.model, data), "pruned": right(small.model, data), "packed": right(packed.model, data),
-            "sham": right(control, data), "smaller": packed.report["dense"] / packed.report["bytes"], "bytes": packed.report["bytes"],
-            "bound": packed.report["bound"], "areas": areas}  # fmt: skip
+    answers = {"own": net.model, "pruned": small.model, "packed": packed.model, "sham": control}
+    return {"right": {who: right(model, data).tolist() for who, model in answers.items()}, "areas": areas,
+            **{fact: packed.report[fact] for fact in ("dense", "bytes", "bound")}}  # fmt: skip
 
 
 def measure() -> Table:
     """Shrink both nets, ten seeds each; a row a net, the criteria in notes."""
     data, rows, notes = wb.load("mnist"), [], []
     for name in SHARED:
-        found = [shrunk(name, seed, data) for seed in range(SEEDS)]
+        found = [kept(f"bench_shrink/{name}_{seed}", shrunk, name, seed, data) for seed in range(SEEDS)]
         rows += [row(name, what, found) for what in ("pruned", "packed")]
         if name == "lenet5":
             notes += criteria([one["areas"] for one in found])
@@ -64,33 +61,26 @@ def measure() -> Table:
     ])  # fmt: skip
 
 
-def row(name: str, what: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+def row(name: str, form: str, found: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a net's row."""
-    against = {
-        who: crossed_bootstrap(100 * np.stack([one[what] - one[who] for one in found]))
-        for who in ("sham", "own")
-    }
-    row: dict[str, Any] = {
-        "network": name,
-        "form": what,
-        "accuracy": f"{100 * np.mean([one[what] for one in found]):.2f}",
-    }
-    for who, label in (("sham", "points against the sham"), ("own", "points against the original")):
-        row[label] = f"{against[who].value:+.2f} ({against[who].low:+.2f} to {against[who].high:+.2f})"
-    size = [one["smaller"] for one in found]
-    return row | {"times smaller than float32": f"{np.mean(size):.1f} ({min(size):.1f} to {max(size):.1f})" if what == "packed" else "-",
-                  "bytes / entropy": f"{np.mean([one['bytes'] / one['bound'] for one in found]):.3f}" if what == "packed" else "-"}  # fmt: skip
+    right = {who: np.array([one["right"][who] for one in found]) for who in found[0]["right"]}
+    row = {"network": name, "form": form, "accuracy": f"{100 * right[form].mean():.2f}",
+           "points against the sham": pooled(right[form] - right["sham"]), "points against the original": pooled(right[form] - right["own"])}  # fmt: skip
+    if form == "pruned":
+        return row | {"times smaller than float32": "-", "bytes / entropy": "-"}
+    smaller = [one["dense"] / one["bytes"] for one in found]
+    return row | {"times smaller than float32": f"{np.mean(smaller):.1f} ({min(smaller):.1f} to {max(smaller):.1f})",
+                  "bytes / entropy": f"{np.mean([one['bytes'] / one['bound'] for one in found]):.3f}"}  # fmt: skip
 
 
 def criteria(areas: list[dict[str, list[float]]]) -> list[str]:
-    """Return what the criteria are worth without fine-tuning: the mean accuracy from 10 to 98 % of the weights removed."""
-    each = {by: np.array([np.mean(one[by]) for one in areas]) for by in CRITERIA}
-    said = []
-    for by in CRITERIA[1:]:
-        gain = crossed_bootstrap(100 * (each[by] - each["magnitude"])[:, None].repeat(2, 1))
-        said.append(f"LeNet-5 without fine-tuning, mean accuracy over 12 amounts from 10 to 98 %: {by} {100 * each[by].mean():.1f}, magnitude "
-                    f"{100 * each['magnitude'].mean():.1f}; difference {gain.value:+.1f} points ({gain.low:+.1f} to {gain.high:+.1f} over seeds).")  # fmt: skip
-    return said
+    """Return what the criteria are worth without fine-tuning: the area under accuracy by sparsity, over its width."""
+    each = {
+        by: np.array([np.trapezoid(one[by], AMOUNTS) for one in areas]) / np.ptp(AMOUNTS) for by in CRITERIA
+    }
+    return [f"LeNet-5 without fine-tuning, area under accuracy by sparsity from 10 to 98 % (1 is perfect): {by} {spread(each[by])}, "
+            f"magnitude {spread(each['magnitude'])}; difference {spread(each[by] - each['magnitude'])}, t over {len(areas)} seeds."
+            for by in CRITERIA[1:]]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -13,18 +13,22 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy import stats
+
 from workbench import files
 from workbench.errors import RunFailed, WorkbenchError
+from workbench.evaluation.intervals import crossed_bootstrap
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results"
+RESULTS, KEPT = HERE / "results", HERE.parent / "runs"
 BUSY = 1.2  # load average of the last minute
 LIBRARIES = ("torch", "captum", "shap", "lime", "numpy")
 
@@ -101,6 +105,41 @@ def summary(seconds: list[float]) -> Timing:
         return Timing(seconds[0], seconds[0], seconds[0], len(seconds))
     low, middle, high = statistics.quantiles(seconds, n=4, method="inclusive")
     return Timing(middle, low, high, len(seconds))
+
+
+def kept(name: str, make: Callable[..., dict[str, Any]], *given: Any, folder: Path = KEPT) -> dict[str, Any]:
+    """Return a cell of a long benchmark from its file, which is written as soon as the cell is known.
+
+    Parameters
+    ----------
+    name
+        ``benchmark/cell``: remove the file to measure that cell again.
+    make, *given
+        Measures it, and what it is called with.
+    folder
+        Where cells are kept.
+    """
+    path = folder / f"{name}.json"
+    if not path.exists():
+        files.write_json(path, make(*given))
+        print(f"{name} is known", file=sys.stderr, flush=True)
+    return files.read_json(path)
+
+
+def spread(values: Iterable[float], digits: int = 3) -> str:
+    """Return a mean over runs with its 95 % t-interval."""
+    known = np.array([v for v in values if v is not None and np.isfinite(v)])
+    if len(known) < 2:
+        return f"{known.mean():.{digits}f}" if len(known) else "-"
+    half = stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
+    low, high = known.mean() - half, known.mean() + half
+    return f"{known.mean():.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def pooled(differences: np.ndarray) -> str:
+    """Return a mean difference in points of shares ``(runs, inputs)``, with the interval of a bootstrap over both."""
+    found = crossed_bootstrap(100 * differences)
+    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
 
 
 def machine(threads: int) -> dict[str, Any]:

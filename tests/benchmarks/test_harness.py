@@ -5,6 +5,7 @@ import sys
 import time
 
 import harness
+import numpy as np
 import pytest
 from harness import Table, interleave
 
@@ -82,3 +83,21 @@ def test_force_measures_and_records_nothing(script, capsys):
     harness.run(lambda: TABLE)
     assert list(folder.iterdir()) == []
     assert "nothing recorded" in capsys.readouterr().out
+
+
+def test_a_cell_of_a_long_benchmark_is_measured_once(tmp_path):
+    asked = []
+
+    def measured(seed):
+        asked.append(seed)
+        return {"found": seed}
+
+    for _ in range(2):
+        assert harness.kept("bench/one", measured, 7, folder=tmp_path) == {"found": 7}
+    assert asked == [7]
+
+
+def test_a_mean_over_runs_has_its_interval():
+    assert harness.spread([1.0, 2.0, 3.0], 1) == "2.0 (-0.5 to 4.5)"  # 4.303 * 1 / sqrt(3)
+    assert harness.spread([1.0]) == "1.000" and harness.spread([]) == "-"
+    assert harness.pooled(np.full((3, 4), 0.5)) == "+50.00 (+50.00 to +50.00)"
