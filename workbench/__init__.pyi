@@ -54,6 +54,10 @@ from .iteration.exploring import explore as explore
 from .iteration.feedback import Feedback as Feedback
 from .iteration.marking import Annotator as Annotator
 from .iteration.marking import annotate as annotate
+from .iteration.quizzes import QuizResult as QuizResult
+from .iteration.quizzes import quiz_result as quiz_result
+from .iteration.quizzing import Quiz as Quiz
+from .iteration.quizzing import quiz as quiz
 from .iteration.refinement import Refined as Refined
 from .iteration.refinement import refine as refine
 from .plotting.canvas import show as show

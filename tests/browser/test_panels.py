@@ -5,18 +5,21 @@ import pytest
 from playwright.sync_api import expect
 
 import workbench as wb
+from workbench import files
 
 pytestmark = pytest.mark.browser
 
 STORE = "fb = wb.Feedback({path!r})"
 PICTURES = """
 import workbench as wb
+from workbench import files
 data = wb.load("decoy_mnist").subset(train=300)
 net = wb.fit(wb.build("mlp", data, hidden=(16,)), data, epochs=1, seed=0, verbose=False)
 e = wb.explain(net, data.train[:12], "integrated_gradients", data=data)
 """
 WORDS = """
 import workbench as wb
+from workbench import files
 data = wb.load("movie_reviews").subset(train=200, valid=20, test=20)
 net = wb.build("transformer", data, width=8, layers=1)
 e = wb.explain(net, data.train[:3], "feature_ablation", data=data)
@@ -182,3 +185,47 @@ def test_explore_explains_in_the_background_and_shows_both_models(ran, tmp_path)
         shown[0] and shown[1] == pytest.approx(shown[2], rel=0.02) and shown[1] <= 1
     )  # whole, and not stretched
     panel.screenshot(path=tmp_path / "explore.png")
+
+
+QUIZ = """
+import workbench as wb
+from workbench import files
+data = wb.load("decoy_mnist").subset(train=600)
+net = wb.fit(wb.build("mlp", data, hidden=(16,)), data, epochs=4, seed=0, verbose=False)
+"""
+
+
+def test_a_quiz_is_answered_by_keyboard_and_its_sheet_holds_what_was_chosen(ran, tmp_path):
+    page = ran(
+        "quiz.ipynb",
+        QUIZ.strip(),
+        f"wb.quiz(net, data, person='Ada', items=2, folder={str(tmp_path / 'quiz')!r})",
+    )
+    panel = page.locator(".wb-quiz")
+    panel.wait_for()
+    panel.scroll_into_view_if_needed()
+    panel.locator(".wb-go").click()
+    expect(panel.locator("progress")).to_have_js_property("value", 1)
+    chosen, shot = [], set()
+    while "Done" not in (title := panel.locator(".wb-head").inner_text()):
+        kinds = {"To learn": "learn", "What will": "simulate", "The model answers": "rely", "How was": "rate"}
+        kind = next((k for start, k in kinds.items() if title.startswith(start)), "block")
+        shaded = panel.locator(".wb-map").count() == 2
+        if (kind, shaded) not in shot:
+            panel.screenshot(path=tmp_path / f"quiz_{kind}{'_shaded' * shaded}.png")
+            shot.add((kind, shaded))
+        number = panel.locator("progress").evaluate("p => p.value")
+        if kind in ("simulate", "rely"):
+            page.keyboard.press("2")
+            chosen.append(panel.locator("input:checked").get_attribute("value"))
+        if kind == "rate":
+            panel.locator(".wb-go").click()
+            expect(panel.get_by_role("status")).to_contain_text("Not answered")
+            for box in panel.locator("fieldset").all():
+                box.get_by_label("4").check()
+        page.keyboard.press("Enter")
+        expect(panel.locator("progress")).to_have_js_property("value", number + 1)
+    answers = files.read_json(tmp_path / "quiz" / "quiz_Ada.json")["answers"]
+    assert [a["answer"] for a in answers if "answer" in a] == chosen == ["2"] * 6 + ["reject"] * 6
+    assert [a["foresee"] for a in answers if a["kind"] == "rate"] == ["4"] * 4
+    assert {kind for kind, _ in shot} == {"learn", "block", "simulate", "rely", "rate"}

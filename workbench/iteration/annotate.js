@@ -2,31 +2,9 @@
 // message can be overtaken. Everything can be done without a mouse: regions, words and columns are lists and buttons.
 const KINDS = { must_not: "must not look here", must: "must look here" };
 
-function tag(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key in made && key !== "list") made[key] = value;
-    else made.setAttribute(key, value);
-  }
-  made.append(...children);
-  return made;
-}
-
-function choice(legend, name, options, chosen, onchange) {
-  const box = tag("fieldset", { className: `wb-choice wb-${name}` }, tag("legend", { textContent: legend }));
-  for (const [value, text] of options) {
-    const input = tag("input", { type: "radio", name: `${name}-${Math.random()}`, value, checked: value === chosen });
-    input.addEventListener("change", () => { box.querySelectorAll("input").forEach(o => { o.checked = o === input; }); onchange?.(value); });
-    box.append(tag("label", {}, input, ` ${text}`));
-  }
-  box.value = () => box.querySelector("input:checked")?.value ?? null;
-  box.reset = value => box.querySelectorAll("input").forEach(o => { o.checked = o.value === value; });
-  return box;
-}
-
 function render({ model, el }) {
   let item, masks, undo, kind = "must_not", erasing = false, waiting = 0;
-  const root = tag("div", { className: "wb-annotate" });
+  const root = tag("div", { className: "wb-panel wb-annotate" });
   const head = tag("p", { className: "wb-head", "aria-live": "polite" });
   const stage = tag("div", { className: "wb-stage" });
   const said = tag("div", { className: "wb-said", role: "status", "aria-live": "polite" });
@@ -46,7 +24,7 @@ function render({ model, el }) {
   const understandable = choice("Understandable (1 not at all, 5 fully)", "understandable", scale, null);
   const matches = choice("Matches my reasons (1 to 5)", "matches", scale, null);
   const comment = tag("textarea", { className: "wb-comment", rows: 2, maxLength: 2000 });
-  const store = tag("button", { type: "button", className: "wb-store", textContent: "Store decision" });
+  const store = tag("button", { type: "button", className: "wb-go wb-store", textContent: "Store decision" });
   const retract = tag("button", { type: "button", className: "wb-retract", textContent: "Take the last one back", disabled: true });
   const previous = tag("button", { type: "button", className: "wb-previous", textContent: "Previous input" });
   const next = tag("button", { type: "button", className: "wb-next", textContent: "Next input" });

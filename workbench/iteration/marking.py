@@ -5,46 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
-import traitlets
 
-from ..errors import BadInput, WorkbenchError
+from ..errors import BadInput
 from ..explanation.result import Explanation
 from ..plotting import pixels
 from .feedback import Feedback
+from .panel import Panel, script
 
-HERE = Path(__file__).parent
 GRID = 4  # regions along a side, in the list that does the same as the brush
 
 
-class Annotator(anywidget.AnyWidget):
+class Annotator(Panel):
     """The panel of :func:`annotate`; ``.feedback`` is its store.
 
     A click that stores carries all that is on the screen in one message, with the number of the input: nothing can be
     overtaken, and what is stored is what was seen. The answer shows the row as it stands in the store.
     """
 
-    _esm = HERE / "annotate.js"
-    _css = HERE / "annotate.css"
-    item = traitlets.Dict().tag(sync=True)
+    _esm = script("annotate.js")
 
     def __init__(self, e: Explanation, feedback: Feedback, reviewer: str, data: str | None) -> None:
         self.e, self.feedback, self.reviewer, self.data = e, feedback, reviewer, data
         self.mine: list[list[str]] = []  # the decisions of each click
-        super().__init__(item=_item(e, 0))
+        super().__init__(_item(e, 0))
         self.add_class("wb-annotate-panel")
-        self.on_msg(self._heard)
 
-    def _heard(self, _: Any, message: dict[str, Any], __: Any) -> None:
-        """Answer a click; whatever goes wrong is said in the panel."""
-        try:
-            reply = {"store": self._store, "retract": self._retract, "go": self._go}[message["do"]](message)
-        except WorkbenchError as problem:
-            reply = {"said": str(problem), "error": True}
-        except Exception as problem:  # A callback's error is invisible otherwise.
-            reply = {"said": f"Nothing was stored: {type(problem).__name__}: {problem}", "error": True}
-        self.send({**reply, "stored": len(self.mine), "can_retract": bool(self.mine)})
+    def _actions(self) -> dict[str, Any]:
+        return {"store": self._store, "retract": self._retract, "go": self._go}
+
+    def _state(self) -> dict[str, Any]:
+        return {"stored": len(self.mine), "can_retract": bool(self.mine)}
 
     def _store(self, message: dict[str, Any]) -> dict[str, Any]:
         """Write what was on the screen: a row for each kind of mask, or one for a judgement without any."""
@@ -130,7 +121,7 @@ def _item(e: Explanation, at: int) -> dict[str, Any]:
     common = {"row_id": int(e.row_ids[at]), "at": at, "of": len(e), "classes": names,  # type: ignore[index]
               "title": f"Input {at + 1} of {len(e)} (row {e.row_ids[at]}): the model says {said}",  # type: ignore[index]
               "caption": f"{e.method}: red speaks for {said}, blue against it"}  # fmt: skip
-    return common | (_image(e, at, row) if e.kind == "image" else _units(e, at, row))
+    return common | (_image(e, at, row) if e.kind == "image" else units(e, at, row))
 
 
 def _image(e: Explanation, at: int, row: np.ndarray) -> dict[str, Any]:
@@ -154,7 +145,7 @@ def _regions(height: int, width: int) -> list[dict[str, Any]]:
     return found
 
 
-def _units(e: Explanation, at: int, row: np.ndarray) -> dict[str, Any]:
+def units(e: Explanation, at: int, row: np.ndarray) -> dict[str, Any]:
     """Return words or columns, each with the entries of the input that it stands for."""
     values = np.asarray(e.values[at]).reshape(-1)
     limit = float(np.abs(values).max())

@@ -9,6 +9,8 @@ import numpy as np
 
 from .canvas import SIGNED
 
+PLAIN = "Oranges"  # of maps without signs
+
 
 def picture(image: np.ndarray) -> str:
     """Return an image ``(channel, row, column)`` in [0, 1] as PNG in base64."""
@@ -22,17 +24,26 @@ def attribution(values: np.ndarray, limit: float) -> str:
     return _png(_shaded(np.asarray(values, float), limit))
 
 
-def shade(value: float, limit: float) -> str:
+def importance(sizes: np.ndarray) -> str:
+    """Return a map without signs ``(row, column)`` as PNG in base64, white at zero, one dark colour at its largest."""
+    return _png(_shaded(np.asarray(sizes, float), float(np.max(sizes)), PLAIN))
+
+
+def shade(value: float, limit: float, colours: str = SIGNED) -> str:
     """Return the colour of a number on the same scale, half as strong, as ``#rrggbb``: text stands on it."""
-    red, green, blue = (int(255 - (255 - c) / 2) for c in _shaded(np.array([[value]], float), limit)[0, 0])
+    red, green, blue = (
+        int(255 - (255 - c) / 2) for c in _shaded(np.array([[value]], float), limit, colours)[0, 0]
+    )
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def _shaded(values: np.ndarray, limit: float) -> np.ndarray:
+def _shaded(values: np.ndarray, limit: float, colours: str = SIGNED) -> np.ndarray:
     from matplotlib import colormaps
 
-    place = 0.5 + 0.5 * np.clip(values / max(limit, 1e-12), -1, 1)
-    return np.round(255 * colormaps[SIGNED](place)[..., :3]).astype(np.uint8)
+    place = np.clip(values / max(limit, 1e-12), -1, 1)
+    return np.round(
+        255 * colormaps[colours](0.5 + 0.5 * place if colours == SIGNED else place)[..., :3]
+    ).astype(np.uint8)
 
 
 def _png(pixels: np.ndarray) -> str:
