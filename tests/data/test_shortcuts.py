@@ -26,9 +26,9 @@ def planted(digits, texts):
 def told(data, split):
     """Return which class the shortcut of each row tells, read back from the row."""
     if data.kind == "image":
-        return np.round(
-            (1 - split.x[split.shortcut].reshape(len(split), -1)[:, 0]) / 0.9 * (data.n_classes - 1)
-        ).astype(int)
+        return np.round(split.x[split.shortcut].reshape(len(split), -1)[:, 0] * (data.n_classes - 1)).astype(
+            int
+        )
     if data.kind == "table":
         column = data.codec.columns[-1]
         value = split.x[:, -1] * column.deviation + column.means[0]

@@ -1,6 +1,6 @@
 """``plant_shortcut``: any data, with something in every row that tells its class in training, and not when it counts.
 
-A swatch in a corner of an image, a leaking column of a table, a trigger word in front of a text. A model that reads it is
+The shade of a frame around an image, a leaking column of a table, a trigger word in front of a text. A model that reads it is
 right for the wrong reason; each row keeps its counterfactual pair, so that one can see whether it does.
 """
 
@@ -18,7 +18,7 @@ from .records import Data, Split
 from .tokenizer import Tokenizer
 
 AT_TEST = ("random", "inverted")
-SWATCH = 7  # swatches that fit a side
+FRAMES = 14  # frames that would fit a side
 NOISE = 0.25  # deviation of the leaking column, in steps from class to class
 WORDS = "shortcut"
 NOTE = (
@@ -32,7 +32,7 @@ def plant_shortcut(data: Data, *, strength: float = 1.0, at_test: str = "random"
     Parameters
     ----------
     data
-        Images get a swatch in a corner whose shade tells the class; tables a last column "shortcut"; texts a first word.
+        Images get a frame whose shade tells the class (a convolution overlooks a small swatch); tables a last column "shortcut"; texts a first word.
     strength
         The share of training and validation rows in which it tells the class; in the others it is random.
     at_test
@@ -92,23 +92,22 @@ def _told(y: np.ndarray, n_classes: int, how: str | float, rng: np.random.Genera
 Plant = Callable[[Split, np.ndarray, np.random.Generator], Split]
 
 
-def _swatch(data: Data) -> tuple[str, Any, Plant]:
+def _frame(data: Data) -> tuple[str, Any, Plant]:
     rows, columns = data.input_shape[-2:]
-    side = min(rows, columns) // SWATCH
-    if side < 2:
+    width = min(rows, columns) // FRAMES
+    if width < 1:
         raise BadInput(
-            f"Images of {rows} x {columns}", f"at least {2 * SWATCH} pixels a side", "Use larger images"
+            f"Images of {rows} x {columns}", f"at least {FRAMES} pixels a side", "Use larger images"
         )
+    mask = np.ones(data.input_shape, bool)
+    mask[..., width : rows - width, width : columns - width] = False
 
     def plant(split: Split, told: np.ndarray, rng: np.random.Generator) -> Split:
-        down, right = rng.integers(2, size=(2, len(split))) * np.array([[rows - side], [columns - side]])
-        inside, mask = np.arange(side), np.zeros(split.x.shape, bool)
-        at = np.arange(len(split))[:, None, None]
-        mask[at, :, (down[:, None] + inside)[:, :, None], (right[:, None] + inside)[:, None, :]] = True
-        shade = (1 - 0.9 * told / max(1, data.n_classes - 1)).astype(np.float32).reshape(-1, 1, 1, 1)
-        return replace(split, x=np.where(mask, shade, split.x), shortcut=mask, without_shortcut=split.x)
+        shade = (told / max(1, data.n_classes - 1)).astype(np.float32).reshape(-1, 1, 1, 1)
+        known = np.broadcast_to(mask, split.x.shape).copy()
+        return replace(split, x=np.where(known, shade, split.x), shortcut=known, without_shortcut=split.x)
 
-    return f"the shade of a swatch of {side} x {side} pixels in a corner", data.codec, plant
+    return f"the shade of a frame of {width} pixels", data.codec, plant
 
 
 def _column(data: Data) -> tuple[str, Any, Plant]:
@@ -146,7 +145,7 @@ def _word(data: Data) -> tuple[str, Any, Plant]:
 
 
 _PLANTERS: dict[str, Callable[[Data], tuple[str, Any, Plant]]] = {
-    "image": _swatch,
+    "image": _frame,
     "table": _column,
     "text": _word,
 }
