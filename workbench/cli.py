@@ -44,7 +44,7 @@ def report(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of training, draws and resampling.")] = None,
 ) -> None:
-    """Run the four notebooks of the walk and write one self-contained page with the verdict.
+    """Run the five notebooks of the walk and write one self-contained page with the verdict.
 
     The page says whether the compressed model still responds to the same parts of its input, with intervals,
     controls and doubt. It needs no network and no JavaScript. Interrupted or killed, the same command goes

@@ -14,6 +14,7 @@ import workbench as wb
 from workbench import files
 from workbench.evaluation.advantage import Advantage
 from workbench.evaluation.intervals import Interval
+from workbench.iteration.loop import VERSIONS, Loop
 from workbench.plotting import canvas
 from workbench.reporting.page import report_page
 
@@ -69,6 +70,26 @@ def notebook():
     return v4.new_notebook(cells=cells)
 
 
+VERSION = {
+    "accuracy": 0.9,
+    "without shortcut": 0.9,
+    "flips": 0.1,
+    "mostly flipped": 0.1,
+    "low": 0.05,
+    "high": 0.2,
+    "hidden": 0.1,
+}
+LOOP = Loop(
+    [{"version": name, **VERSION} for name in VERSIONS],
+    SCRIPT,
+    100,
+    1000,
+    {"decisions": 2, "reviewers": [SCRIPT], "ratings": {}},
+    [{"version": SCRIPT, **VERSION}],
+    SCRIPT,
+)
+
+
 @pytest.fixture(scope="module")
 def write(notebook, digits, tmp_path_factory):
     """Write a page of a comparison: ``write("comparison" or "report", comparison)``."""
@@ -84,6 +105,7 @@ def write(notebook, digits, tmp_path_factory):
             SCRIPT, {SCRIPT: row}, SCRIPT, SCRIPT, Interval(0, -0.1, 0.1), Interval(0, -0.1, 0.1)
         )
         files.write_json(folder / "models" / "advantage.json", worth.plain())
+        files.write_json(folder / "models" / "loop.json", LOOP.plain())
         run = wb.Run("01_wide", folder, "completed")
         nbformat.write(notebook, run.path)
         path.write_text(

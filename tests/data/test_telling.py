@@ -95,3 +95,14 @@ def test_best_in_training_comes_first_whatever_it_is_worth_later():
         data, test=replace(data.test, y=1 - data.test.y), valid=replace(data.valid, y=1 - data.valid.y)
     )
     assert telling.alone(data)["feature"].tolist() == telling.alone(swapped)["feature"].tolist()
+
+
+@pytest.mark.parametrize("name", ["mnist", "german_credit"])
+def test_what_tells_the_class_in_training_alone_is_called_a_shortcut(name):
+    data = wb.load(name).subset(train=700)
+    assert not telling.alone(data)["fails"].any()
+    planted = wb.plant_shortcut(data)
+    found = telling.alone(planted)
+    assert found.loc[0, "fails"] and found.loc[0, telling.TRAINED] > 0.75
+    assert any("Is it a shortcut?" in doubt for doubt in wb.card(planted).doubts)
+    assert not any("Is it a shortcut?" in doubt for doubt in wb.card(data).doubts)

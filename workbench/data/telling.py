@@ -15,6 +15,8 @@ BINS = 8  # of a column of numbers with more different values than twice as many
 SHADES = 8  # of a pixel
 LARGEST = 64  # pixels a side; larger images are averaged in blocks first
 SURE = 0.95  # balanced accuracy of one feature from which it looks like a leak
+TRAINED = "training balanced accuracy"
+TELLING = 0.5  # skill in training rows from which it is said that held-out rows do not bear it out
 OFTEN = 10  # rows with a word, before it is called telling
 
 
@@ -31,17 +33,23 @@ def alone(data: Data) -> pd.DataFrame:
     pd.DataFrame
         A row a feature, the best in training first, so that the first row's held-out numbers were not picked:
         ``feature``; ``accuracy``, a share of held-out rows; ``balanced accuracy``, the mean over classes of the rule that
-        weighs all classes alike (one over the number of classes is chance); ``suspect``, whether it knows
-        the class nearly always or far better than the other features.
+        weighs all classes alike (one over the number of classes is chance), and ``training balanced accuracy``;
+        ``suspect``, whether it knows the class nearly always or far better than the other features; ``fails``, whether what
+        it tells in training is half lost in held-out rows: a shortcut, or a number that names rows.
     """
     names, found = {"image": _pixels, "table": _columns, "text": _words}[data.kind](data)
     frame = pd.DataFrame(
-        {"feature": names, **dict(zip(("accuracy", "balanced accuracy", "trained"), found.T, strict=True))}
+        {"feature": names, **dict(zip(("accuracy", "balanced accuracy", TRAINED), found.T, strict=True))}
     )
+    held, trained = (skill(frame[name].to_numpy(), data.n_classes) for name in ("balanced accuracy", TRAINED))
     frame["suspect"] = suspects(frame["balanced accuracy"].to_numpy(), data.n_classes)
-    return frame.sort_values("trained", ascending=False, kind="stable", ignore_index=True).drop(
-        columns="trained"
-    )
+    frame["fails"] = (trained >= TELLING) & (held < trained / 2)
+    return frame.sort_values(TRAINED, ascending=False, kind="stable", ignore_index=True)
+
+
+def skill(balanced: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return balanced accuracy between chance, 0, and perfect, 1."""
+    return (balanced - 1 / n_classes) / (1 - 1 / n_classes)
 
 
 def suspects(balanced: np.ndarray, n_classes: int) -> np.ndarray:
@@ -54,10 +62,10 @@ def suspects(balanced: np.ndarray, n_classes: int) -> np.ndarray:
     n_classes
         How many classes there are.
     """
-    skill = (balanced - 1 / n_classes) / (1 - 1 / n_classes)
-    few = max(1, len(skill) // 20)
-    usual = np.sort(skill)[:-few].max(initial=0.0) if len(skill) > 1 else 1.0
-    return (balanced >= SURE) | ((skill >= 0.6) & (skill > 2 * usual))
+    known = skill(balanced, n_classes)
+    few = max(1, len(known) // 20)
+    usual = np.sort(known)[:-few].max(initial=0.0) if len(known) > 1 else 1.0
+    return (balanced >= SURE) | ((known >= 0.6) & (known > 2 * usual))
 
 
 def words(data: Data, k: int = 10) -> pd.DataFrame:

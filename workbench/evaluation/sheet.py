@@ -20,7 +20,6 @@ from .verdict import CANNOT_TELL, MOVED, MOVED_FOR_A_GROUP, NO_SIGN
 
 TONES = {NO_SIGN: "steady", MOVED: "moved", MOVED_FOR_A_GROUP: "moved", CANNOT_TELL: "doubt"}
 SIMILAR = {"cosine": "cosine", "topk_iou": "IoU of the top 10 %", "mass_moved": "mass moved [%]"}
-MISSING = ("what people said",)
 
 
 def sections(comparison: Comparison) -> list[html.Markup]:
@@ -126,7 +125,6 @@ def limits(comparison: Comparison) -> html.Markup:
         *comparison.facts["notes"],
         *comparison.facts["skipped"],
         f"The rule itself was tried on a bank of pairs whose truth is known. {' '.join(bank.said(bank.bank()))}",
-        "Not on this page, because the workbench does not compute it yet: " + "; ".join(MISSING) + ".",
     ]  # fmt: skip
     table = bank.confusion(bank.bank()).reset_index()
     return html.section(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -146,16 +147,38 @@ def refine(model: Any, data: Data, feedback: Feedback, *, loss: str = "rrr", str
         versions["from scratch"] = fit(
             fresh, data, epochs=epochs + recipe.get("epochs", 0), **options
         ).whole()
-    where = _regions(data, feedback, name)
-    rows = [{"version": version, **_judged(one, data, where, seed)} for version, one in versions.items()]
+    rows, where = judged(versions, data, feedback, name=name, seed=seed)
     marks = feedback.masks(data.train, data=name)
     facts: dict[str, Any] = {"loss": loss, "strength": float(strength or STRENGTH[loss]), "marked": len(marks), "reviewers": list(marks.reviewers),
-                             "seconds": seconds, "regions": where[2], "versions": rows}  # fmt: skip
+                             "seconds": seconds, "regions": where, "versions": rows}  # fmt: skip
     repaired.recipe = {
         **repaired.recipe,
         "refined": {"parent": fingerprint(net), "feedback": feedback.fingerprint, **facts},
     }
     return Refined(repaired, facts, model if isinstance(model, Refined) else net, fitted.history)
+
+
+def judged(versions: Mapping[str, Any], data: Data, feedback: Feedback, *, name: str | None = None,
+           seed: int = 0) -> tuple[list[dict[str, Any]], str]:  # fmt: skip
+    """Judge versions of a model by what none of them was trained on: the marked part is exchanged, hidden, removed.
+
+    Parameters
+    ----------
+    versions
+        Networks by name; int8 ones have no gradient, so that their attribution is NaN.
+    data, feedback, name, seed
+        As in :func:`refine`.
+
+    Returns
+    -------
+    tuple
+        A row a version, as in :meth:`Refined.table`, and whose rows the regions were exchanged in.
+    """
+    where = _regions(data, feedback, name)
+    rows = [
+        {"version": version, **_judged(unwrap(one), data, where, seed)} for version, one in versions.items()
+    ]
+    return rows, where[2]
 
 
 def _regions(data: Data, feedback: Feedback, name: str | None) -> tuple[Split, np.ndarray, str]:
@@ -199,7 +222,8 @@ def _judged(net: nn.Module, data: Data, where: tuple[Split, np.ndarray, str], se
         row["hidden"] = _hidden(net, split, mask)
     if split.without_shortcut is not None:
         row["changed without it"] = float(reliance(net, split).loc["shortcut removed", "answers changed"])
-    return row | {"attribution": _inside(net, split, mask), "area": float(mask.mean())}
+    inside = float("nan") if is_int8(net) else _inside(net, split, mask)
+    return row | {"attribution": inside, "area": float(mask.mean())}
 
 
 def _answers(net: nn.Module, x: np.ndarray) -> np.ndarray:

@@ -96,6 +96,11 @@ def _said_of_one(data: Data, table: Any) -> list[Said]:
         named = ", ".join(shortened(name, 40) for name in suspects["feature"][:5])
         said.append((True, f"{_count(len(suspects), what)} alone may give the class away: {named} (balanced accuracy "
                            f"{suspects['balanced accuracy'].max():.0%}). Would it be known when the model is asked?"))  # fmt: skip
+    fails = table[table["fails"]]
+    if len(fails):
+        named, first = ", ".join(shortened(name, 40) for name in fails["feature"][:5]), fails.iloc[0]
+        said.append((True, f"{_count(len(fails), what)} alone {_verb(len(fails), 'tell')} the class in training rows and not in held-out ones: "
+                           f"{named} (balanced accuracy {first[telling.TRAINED]:.0%}, then {first['balanced accuracy']:.0%}). Is it a shortcut?"))  # fmt: skip
     return said
 
 

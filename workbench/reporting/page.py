@@ -12,6 +12,7 @@ from ..evaluation import sheet
 from ..evaluation.advantage import Advantage
 from ..evaluation.comparison import Comparison
 from ..evaluation.margins import short
+from ..iteration.loop import Loop
 from .journal import Run, versions
 from .publishing import notebook_section
 
@@ -22,9 +23,11 @@ def report_page(folder: Path, runs: list[Run], command: str, data: Data) -> str:
     """Return the whole report as one HTML document."""
     comparison = Comparison.load(folder / "models" / "comparison.safetensors")
     worth = Advantage.from_plain(files.read_json(folder / "models" / "advantage.json"))
+    loop = Loop.from_plain(files.read_json(folder / "models" / "loop.json"))
     claim, *evidence = sheet.sections(comparison)
     details = [
         _worth(worth, comparison),
+        loop.section(),
         _done(comparison, runs, data),
         sheet.limits(comparison),
         _proof(comparison, command),

@@ -8,6 +8,7 @@ from typing import Any
 from ..data.records import Data
 
 BATCH = 64  # rows of a training step, as in workbench.fit
+REHEARSED = (1000, 600)  # training rows of the rehearsal of 05, in a full and in a fast walk
 MOST_ROWS = 20_000  # training rows of a walk; of more the first are taken, and it is said
 
 
@@ -68,10 +69,13 @@ def parameters(data: Data, fast: bool) -> dict[str, dict[str, Any]]:
     """Return the parameters of every notebook of a walk."""
     rows, at = min(len(data.train), MOST_ROWS), int(fast)
     epochs, tuning = plan(data).passes(rows, fast)
+    few = min(REHEARSED[at], rows)
+    passes, tunings = plan(data).passes(few, True)
     rows = rows if rows < len(data.train) else 0
     return {
         "01_train": {"epochs": epochs, "rows": rows},
         "02_compress": {"epochs": tuning, "rows": rows},
         "03_explain": {"n_samples": (2000, 500)[at]},
         "04_evaluate": {"n": (400, 150)[at], "references": (5, 1)[at], "rows": rows},
+        "05_iterate": {"epochs": passes, "tuning": tunings, "rows": few},
     }

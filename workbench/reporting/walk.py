@@ -1,4 +1,4 @@
-"""The walk: four notebooks, one after another, and the page that comes out.
+"""The walk: five notebooks, one after another, and the page that comes out.
 
 A notebook hands its models on through ``run_dir``. Run alone, it gets stand-ins that are trained in a few
 seconds, says so, and asserts no findings.
@@ -27,6 +27,7 @@ from ..data.shipped import load
 from ..errors import BadInput
 from ..evaluation.advantage import Advantage
 from ..evaluation.comparison import Comparison
+from ..iteration.loop import Loop
 from ..training import fit
 from ..zoo.catalogue import build
 from ..zoo.storage import load_model, save
@@ -34,7 +35,7 @@ from . import journal, plans, records
 from .journal import Run
 from .plans import Plan
 
-NOTEBOOKS = ("01_train", "02_compress", "03_explain", "04_evaluate")
+NOTEBOOKS = ("01_train", "02_compress", "03_explain", "04_evaluate", "05_iterate")
 STAND_IN_ROWS = 1000
 
 
@@ -97,7 +98,7 @@ class Handover:
             path = self._path(f"{name}.safetensors")
             if isinstance(thing, Compressed):
                 files.write_json(path.with_suffix(".json"), {"report": thing.report, "steps": thing.steps})
-            if isinstance(thing, Advantage):
+            if isinstance(thing, (Advantage, Loop)):
                 files.write_json(path.with_suffix(".json"), thing.plain())
                 continue
             thing.save(path) if isinstance(thing, Comparison) else save(thing, path)
