@@ -114,3 +114,18 @@ def test_a_pixel_counts_with_all_its_channels():
 def test_masks_that_are_missing_or_do_not_fit_are_refused(evidence, words):
     with pytest.raises(BadInput, match=words):
         judged(MASK.astype(float), evidence, ("relevance_rank",))
+
+
+def test_masks_of_encoded_numbers_are_masks_of_their_columns():
+    data = wb.plant_shortcut(wb.load("german_credit").subset(train=200))
+    net = wb.build("mlp", data)
+    e = wb.explain(net, data.test[:6], "integrated_gradients", data=data)
+    assert e.values.shape[1] < data.test.x.shape[1]
+    last = np.zeros(e.values.shape, bool)
+    last[:, -1] = True
+    encoded, folded = (
+        wb.evaluate(e, net, "relevance_mass", evidence=mask, with_floors=False)["relevance_mass"]
+        for mask in (data.test.shortcut[:6], last)
+    )
+    np.testing.assert_array_equal(encoded, folded)
+    assert (encoded >= 0).all() and encoded.any()

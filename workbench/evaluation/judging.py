@@ -48,7 +48,8 @@ def evaluate(
         For the floors "mean input of the class" and "the same method on a randomized model"; without it
         both are left out. Where its rows have ``evidence``, that of the explained rows is looked up.
     evidence
-        Where the class truly is, ``(n, ...)`` of the values' shape, True inside; for localization. Marks of people, for plausibility.
+        Where the class truly is, ``(n, ...)`` of the values' shape, or the inputs' for a table with categories, True
+        inside; for localization. Marks of people, for plausibility.
     output
         What is watched while features are hidden: "probability", "logit", "centred_logit" and so on, see
         :func:`workbench.explain`. Of a model with one output it is always that.
@@ -174,7 +175,7 @@ class Case:
         if found is None:
             raise BadInput(f"{entry.name} was given no evidence", "masks of where the class truly is",
                            "Pass evidence=, or data whose rows have it, or leave this metric out")  # fmt: skip
-        mask, shape = np.asarray(found), self.e.values.shape
+        mask, shape = _folded(np.asarray(found), self.e), self.e.values.shape
         fits = mask.ndim == len(shape) and all(
             m in (1, side) for m, side in zip(mask.shape, shape, strict=True)
         )
@@ -182,6 +183,15 @@ class Case:
             raise BadInput(f"evidence has the shape {mask.shape} and type {mask.dtype}",
                            f"True and False that broadcast to the values' shape {shape}", "Correct the masks")  # fmt: skip
         return np.broadcast_to(mask.astype(bool), shape)
+
+
+def _folded(mask: np.ndarray, e: Explanation) -> np.ndarray:
+    """Return masks of a table's encoded numbers as masks of its columns; any others as they are."""
+    members = getattr(e.codec, "members", None)
+    encoded = e.inputs is not None and mask.shape == e.inputs.shape != e.values.shape
+    if not members or not encoded or e.values.shape[1:] != (len(members),):
+        return mask
+    return np.stack([mask[:, places].any(1) for places in members.values()], 1)
 
 
 def _known_evidence(e: Explanation, data: Data | None) -> np.ndarray | None:

@@ -11,7 +11,8 @@ from .feedback import Feedback
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
+
+    from ..plotting.canvas import Figure
 
 VERSIONS = ("clean", "with the shortcut", "repaired", "compressed", "compressed with keep")
 NOBODY = "Nobody has marked or rated anything about this model: no ratings yet."
