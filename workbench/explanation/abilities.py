@@ -34,8 +34,8 @@ def abilities(model: Any) -> dict[str, str]:
         if is_int8(model):
             lacks["trainable"] = "its int8 weights have no gradient"
             lacks["rules"] = "its int8 layers, and those of their surrogate, have no rules"
-        if not has_gradient(model):
-            lacks["gradient"] = "its recurrent int8 layers have no gradient, and no surrogate"
+            if not has_twin(model):
+                lacks["gradient"] = "its recurrent int8 layers have no gradient, and no surrogate"
     else:
         no = f"{what} has no layers"
         lacks |= {"gradient": f"{what} has no gradient", "layers": no, "rules": no}

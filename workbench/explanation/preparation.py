@@ -76,7 +76,7 @@ class Explainer:
 
     def _kept(self, mark: str) -> dict:
         """Return what was made of the model, also for an earlier call; it is made again when the weights have changed."""
-        made, key = (_MADE, self.model) if _light(self.model) else (self._own, "model")
+        made, key = (_MADE, self.model) if _lasting(self.model) else (self._own, "model")
         if made.get(key, ("", {}))[0] != mark:
             made[key] = mark, {}
         return made[key][1]
@@ -128,10 +128,12 @@ class Explainer:
                              f"These can: {', '.join(sorted(m.name for m in table().values() if m.graph))}")  # fmt: skip
 
 
-def _light(model: Any) -> bool:
-    """Whether a copy of a module is small enough to be kept as long as the module lives."""
+def _lasting(model: Any) -> bool:
+    """Whether what is made of a module is kept as long as the module lives: a copy of it has to be small."""
     if not isinstance(model, torch.nn.Module):
         return False
+    if model in _MADE:
+        return True
     real = sum(p.numel() * p.element_size() for p in model.parameters())
     return (
         real + 4 * sum(w.numel() for w in int8_weights(model).values()) <= LIGHT
