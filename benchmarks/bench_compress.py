@@ -42,8 +42,6 @@ def rows_of(name: str) -> Data:
 def variants(name: str, data: Data) -> tuple[dict[str, nn.Module], dict[str, dict[str, Any]]]:
     """Return models and their sizes; untrained, since what the weights are does not change how long they take."""
     net = wb.build(name, data)
-    made = {f"{share} of the channels": wb.prune(net, channels=1 - left, how="channels", data=data, verbose=False)
-            for share, left in (("half", 0.5), ("a quarter", 0.25))}  # fmt: skip
     shares = {"half the channels": 0.5, "a quarter of the channels": 0.25}
     made = {
         form: wb.prune(net, channels=1 - left, how="channels", data=data, verbose=False)
