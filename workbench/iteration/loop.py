@@ -95,7 +95,7 @@ class Loop:
             ]
         parts += [html.paragraph(html.strong("What people foresee. "), self.asked or "Nobody was asked: see the quiz in notebook 05."),
                   html.paragraph(html.strong("A rehearsal: what would happen if they objected? "), f"Planted: {self.planted}. {self.sentence}"),
-                  html.figure(png(self.plot()), self.alt, "Lines: 95 % intervals over test rows. The reviewer of the rehearsal is simulated: it knows where the shortcut is.")]  # fmt: skip
+                  html.figure(png(self.plot()), self.alt, "Left: rows whose answer changes in at least half of ten exchanges of the part, with 95 % intervals. The reviewer of the rehearsal is simulated: it knows where the shortcut is.")]  # fmt: skip
         return html.section("What people said, what changed, whether it holds", *parts)
 
     def _said(self) -> str:
