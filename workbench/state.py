@@ -40,62 +40,67 @@ def untouched(model: Any, frozen: bool = True, seed: int | None = None) -> Itera
         if not isinstance(model, torch.nn.Module):
             yield model
             return
-        with _modes(model), _hooks(model), _gradients(model, frozen), _buffers(model):
-            model.eval()
+        modules = list(model.modules())  # one walk: this is done in every call
+        with _modes(modules), _hooks(modules), _gradients(modules, frozen), _buffers(modules):
+            if any(module.training for module in modules):
+                model.eval()
             yield model
 
 
 @contextmanager
-def _modes(model: torch.nn.Module) -> Iterator[None]:
-    kept = [(module, module.training) for module in model.modules()]
+def _modes(modules: list[torch.nn.Module]) -> Iterator[None]:
+    kept = [(module, module.training) for module in modules]
     try:
         yield
     finally:
         for module, mode in kept:
-            module.training = mode
+            if module.training is not mode:
+                module.training = mode
 
 
 @contextmanager
-def _hooks(model: torch.nn.Module) -> Iterator[None]:
-    kept = [(module, {name: dict(getattr(module, name)) for name in _HOOKS}, module._is_full_backward_hook)
-            for module in model.modules()]  # fmt: skip
+def _hooks(modules: list[torch.nn.Module]) -> Iterator[None]:
+    kept = [(hooks, dict(hooks)) for module in modules for hooks in map(vars(module).__getitem__, _HOOKS)]
+    full = [(module, module._is_full_backward_hook) for module in modules]
     try:
         yield
     finally:
-        for module, hooks, full in kept:
-            module._is_full_backward_hook = full
-            for name, entries in hooks.items():
-                _refill(getattr(module, name), entries)
-
-
-def _refill(hooks: dict, entries: dict) -> None:
-    if hooks != entries:
-        hooks.clear()
-        hooks.update(entries)
+        for module, was in full:
+            if module._is_full_backward_hook is not was:
+                module._is_full_backward_hook = was
+        for hooks, entries in kept:
+            if hooks != entries:
+                hooks.clear()
+                hooks.update(entries)
 
 
 @contextmanager
-def _gradients(model: torch.nn.Module, frozen: bool) -> Iterator[None]:
+def _gradients(modules: list[torch.nn.Module], frozen: bool) -> Iterator[None]:
     """Freeze parameters, and take their gradients off meanwhile, so that none is changed in place."""
-    kept = [(p, p.requires_grad, p.grad) for p in model.parameters()]
-    for p, needed, _ in kept:
-        p.requires_grad_(needed and not frozen)
-        p.grad = None
+    own = dict.fromkeys(p for module in modules for p in module._parameters.values() if p is not None)
+    kept = [(p, p.requires_grad, p.grad) for p in own]
+    for p, needed, grad in kept:
+        if needed and frozen:
+            p.requires_grad_(False)
+        if grad is not None:
+            p.grad = None
     try:
         yield
     finally:
         for p, needed, grad in kept:
-            p.requires_grad_(needed)
-            p.grad = grad
+            if p.requires_grad is not needed:
+                p.requires_grad_(needed)
+            if p.grad is not grad:
+                p.grad = grad
 
 
 @contextmanager
-def _buffers(model: torch.nn.Module) -> Iterator[None]:
+def _buffers(modules: list[torch.nn.Module]) -> Iterator[None]:
     """Put back what was written into a buffer, and the buffer itself where it was exchanged."""
     import torch
 
     kept = [(module._buffers, name, buffer, buffer.clone())
-            for module in model.modules() for name, buffer in module._buffers.items() if buffer is not None]  # fmt: skip
+            for module in modules for name, buffer in module._buffers.items() if buffer is not None]  # fmt: skip
     try:
         yield
     finally:

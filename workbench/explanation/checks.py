@@ -177,9 +177,11 @@ def of_values(values: np.ndarray, delta: np.ndarray | None, difference: np.ndarr
     """Return what is noticed about the values of a result."""
     flags, n = {}, len(values)
     flat = values.reshape(n, -1)
-    if bad := int((~np.isfinite(flat)).any(1).sum()):
+    low, high = flat.min(1), flat.max(1)  # NaN where a row holds one
+    if bad := int((~(np.isfinite(low) & np.isfinite(high))).sum()):
         flags["NaN"] = f"{bad} of {n} rows hold values that are not finite."
-    if still := int((np.ptp(np.nan_to_num(flat), axis=1) == 0).sum()):
+        low, high = (end(np.nan_to_num(flat), axis=1) for end in (np.min, np.max))
+    if still := int((low == high).sum()):
         flags["constant map"] = f"In {still} of {n} rows all values are equal."
     if delta is not None and difference is not None:
         flags |= _of_sums(delta, difference)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
@@ -173,13 +174,13 @@ class Score:
         """Return raw scores with a column for each class that can be explained: one logit stands for two classes."""
         return two_sided(z) if self.sides else z
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
         """Where the model works."""
         first = next(self._state(), None)
         return first.device if first is not None else torch.device("cpu")
 
-    @property
+    @cached_property
     def precision(self) -> torch.dtype:
         """What the model computes with, such as ``torch.float16``."""
         floats = (value.dtype for value in self._state() if value.is_floating_point())
@@ -292,7 +293,9 @@ class Score:
         """Return what a module answers, in its own precision and number of inputs."""
         x = x.to(self.precision) if x.is_floating_point() else x
         arguments = (x,) if self.parts is None else self.parts.decoded(x)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.compute == "bfloat16"):
+        where, halved = self.device.type, self.compute == "bfloat16"
+        needed = halved or torch.is_autocast_enabled(where)  # Entering it costs as much as a small layer.
+        with torch.autocast(where, torch.bfloat16, enabled=halved) if needed else nullcontext():
             try:
                 return self.model(*arguments, **keywords)
             except RuntimeError as problem:
