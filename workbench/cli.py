@@ -43,6 +43,9 @@ def report(
         int | None, typer.Option(help="Other training runs to compare with (5; 1 with --fast).")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of training, draws and resampling.")] = None,
+    feedback: Annotated[
+        Path | None, typer.Option(help="A database of wb.annotate: what people marked and rated.")
+    ] = None,
 ) -> None:
     """Run the five notebooks of the walk and write one self-contained page with the verdict.
 
@@ -57,9 +60,8 @@ def report(
     from .reporting.walk import report as write
 
     source = opened(data=data, csv=csv, folder=folder, texts=texts, label=label, text=text, fast=fast)
-    given: dict[str, Any] = {
-        k: v for k, v in {"references": references, "seed": seed}.items() if v is not None
-    }
+    told = {"references": references, "seed": seed, "feedback": str(feedback) if feedback else None}
+    given: dict[str, Any] = {k: v for k, v in told.items() if v is not None}
     done = write(source.data, model, fast=fast, out=out, command=source.command(model, fast, given), **given)
     typer.echo(done.html)
 

@@ -58,12 +58,25 @@ def texts(folder):
 def test_the_walk_of_a_file_ends_with_a_page(tmp_path, make):
     nothing = dict.fromkeys(("data", "csv", "folder", "texts", "label", "text"))
     source = opened(**nothing | make(tmp_path))
-    done = wb.report(source.data, out=tmp_path / "run", command=source.command(None, True, {}), **SMALL)
+    people = wb.Feedback(tmp_path / "feedback.db")
+    mask = np.zeros(source.data.input_shape, bool)
+    mask.flat[1] = True
+    for row_id in source.data.train.row_ids[:5]:
+        people.add(int(row_id), mask, reviewer="Ada")
+    people.add(int(source.data.test.row_ids[0]), kind="judgement", reviewer="Bo", understandable=4)
+    done = wb.report(
+        source.data,
+        out=tmp_path / "run",
+        command=source.command(None, True, {}),
+        feedback=people.path,
+        **SMALL,
+    )
     page = done.html.read_text()
     assert done.status == "completed" and {run.status for run in wb.runs(tmp_path / "run").itertuples()} == {
         "completed"
     }
-    for words in ("Verdict:", "Is it worth it?", "Look yourself", "workbench report --"):
+    for words in ("Verdict:", "Is it worth it?", "Look yourself", "workbench report --", "6 decisions of 2 people",
+                  "This model, before and after people"):  # fmt: skip
         assert words in page
     assert "<script" not in page
     again = wb.report(source.data, out=tmp_path / "run", **SMALL)

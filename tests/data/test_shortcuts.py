@@ -96,6 +96,21 @@ def test_only_data_without_one_and_images_with_room_take_it(planted):
         wb.plant_shortcut(planted["image"])
     with pytest.raises(BadInput, match="data is a str"):
         wb.plant_shortcut("mnist")
-    tiny = wb.from_arrays(np.zeros((30, 1, 8, 8), np.float32), np.arange(30) % 3)
-    with pytest.raises(BadInput, match="at least 14 pixels"):
+    tiny = wb.from_arrays(np.zeros((30, 1, 3, 8), np.float32), np.arange(30) % 3)
+    with pytest.raises(BadInput, match="at least 4 pixels"):
         wb.plant_shortcut(tiny)
+
+
+def test_plain_arrays_and_small_images_get_one_too():
+    rng = np.random.default_rng(0)
+    for x in (
+        rng.random((120, 5), np.float32),
+        rng.random((120, 1, 8, 8), np.float32),
+        rng.random((120, 3, 4, 6), np.float32),
+    ):
+        data = wb.plant_shortcut(wb.from_arrays(x, np.arange(120) % 3))
+        assert data.train.shortcut.any() and not data.train.shortcut.all()
+        net = wb.fit(wb.build("logistic", data), data).model
+        assert net.score(data.train.x.reshape(len(data.train), -1), data.train.y) > 0.6
+    with pytest.raises(BadInput, match="at least 4 pixels"):
+        wb.plant_shortcut(wb.from_arrays(rng.random((60, 1, 3, 9), np.float32), np.arange(60) % 2))

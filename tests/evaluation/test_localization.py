@@ -129,3 +129,15 @@ def test_masks_of_encoded_numbers_are_masks_of_their_columns():
     )
     np.testing.assert_array_equal(encoded, folded)
     assert (encoded >= 0).all() and encoded.any()
+
+
+def test_masks_of_channels_are_masks_of_places_where_a_map_has_one():
+    x = np.random.default_rng(0).random((90, 3, 8, 8), np.float32)
+    data = wb.plant_shortcut(wb.from_arrays(x, np.arange(90) % 3))
+    net = wb.build("cnn", data)
+    e = wb.explain(net, data.test[:4], "grad_cam", data=data)
+    every, one = (
+        wb.evaluate(e, net, "relevance_mass", evidence=mask, with_floors=False)["relevance_mass"]
+        for mask in (data.test.shortcut[:4], data.test.shortcut[:4, :1])
+    )
+    np.testing.assert_array_equal(every, one)

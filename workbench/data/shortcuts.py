@@ -18,7 +18,7 @@ from .records import Data, Split
 from .tokenizer import Tokenizer
 
 AT_TEST = ("random", "inverted")
-FRAMES = 14  # frames that would fit a side
+FRAMES, LEAST = 14, 4  # frames that would fit a side, of one pixel at least; pixels a side
 NOISE = 0.25  # deviation of the leaking column, in steps from class to class
 WORDS = "shortcut"
 NOTE = (
@@ -94,10 +94,10 @@ Plant = Callable[[Split, np.ndarray, np.random.Generator], Split]
 
 def _frame(data: Data) -> tuple[str, Any, Plant]:
     rows, columns = data.input_shape[-2:]
-    width = min(rows, columns) // FRAMES
-    if width < 1:
+    width = max(1, min(rows, columns) // FRAMES)
+    if min(rows, columns) < LEAST:
         raise BadInput(
-            f"Images of {rows} x {columns}", f"at least {FRAMES} pixels a side", "Use larger images"
+            f"Images of {rows} x {columns}", f"at least {LEAST} pixels a side", "Use larger images"
         )
     mask = np.ones(data.input_shape, bool)
     mask[..., width : rows - width, width : columns - width] = False

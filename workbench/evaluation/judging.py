@@ -48,8 +48,7 @@ def evaluate(
         For the floors "mean input of the class" and "the same method on a randomized model"; without it
         both are left out. Where its rows have ``evidence``, that of the explained rows is looked up.
     evidence
-        Where the class truly is, ``(n, ...)`` of the values' shape, or the inputs' for a table with categories, True
-        inside; for localization. Marks of people, for plausibility.
+        Where the class truly is, ``(n, ...)`` of the values' shape or of the inputs', True inside; for localization. Marks of people, for plausibility.
     output
         What is watched while features are hidden: "probability", "logit", "centred_logit" and so on, see
         :func:`workbench.explain`. Of a model with one output it is always that.
@@ -186,7 +185,9 @@ class Case:
 
 
 def _folded(mask: np.ndarray, e: Explanation) -> np.ndarray:
-    """Return masks of a table's encoded numbers as masks of its columns; any others as they are."""
+    """Return masks of a table's encoded numbers as those of its columns, and of an image's channels as those of its places."""
+    if mask.ndim == e.values.ndim == 4 and e.values.shape[1] == 1:
+        return np.logical_or.reduce(mask, axis=1, keepdims=True)
     members = getattr(e.codec, "members", None)
     encoded = e.inputs is not None and mask.shape == e.inputs.shape != e.values.shape
     if not members or not encoded or e.values.shape[1:] != (len(members),):

@@ -85,7 +85,7 @@ class Loop:
         """Return the report's section."""
         from ..plotting.canvas import png
 
-        parts = [html.paragraph(html.strong("What people said. "), self._said())]
+        parts = [html.paragraph(html.strong("What people said. "), self.said)]
         if self.repaired:
             parts += [
                 html.table(
@@ -98,7 +98,9 @@ class Loop:
                   html.figure(png(self.plot()), self.alt, "Left: rows whose answer changes in at least half of ten exchanges of the part, with 95 % intervals. The reviewer of the rehearsal is simulated: it knows where the shortcut is.")]  # fmt: skip
         return html.section("What people said, what changed, whether it holds", *parts)
 
-    def _said(self) -> str:
+    @property
+    def said(self) -> str:
+        """What people said in all, in a sentence."""
         if not self.people:
             return NOBODY
         rated = (

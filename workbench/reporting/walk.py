@@ -7,6 +7,7 @@ seconds, says so, and asserts no findings.
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,7 @@ from ..data.shipped import load
 from ..errors import BadInput
 from ..evaluation.advantage import Advantage
 from ..evaluation.comparison import Comparison
+from ..iteration.feedback import Feedback
 from ..iteration.loop import Loop
 from ..training import fit
 from ..zoo.catalogue import build
@@ -166,7 +168,8 @@ def report(data: Data | str = "mnist", model: str | None = None, *, fast: bool =
     verbose
         Show progress.
     **parameters
-        Given to every notebook that has a parameter of that name, such as ``references=3`` or ``seed=1``.
+        Given to every notebook that has a parameter of that name, such as ``references=3``, ``seed=1``, or
+        ``feedback="feedback.db"``, what people marked and rated.
 
     Returns
     -------
@@ -190,6 +193,9 @@ def report(data: Data | str = "mnist", model: str | None = None, *, fast: bool =
     model = model or plans.model_for(given)
     _refuse_glass_box(model, given)
     name = data if isinstance(data, str) else f"{_plain_name(given.name)}-{given.fingerprint[:8]}"
+    command = command or _command(name, model, fast, shipped, parameters)
+    if parameters.get("feedback"):
+        parameters["feedback"] = _feedback(Path(parameters["feedback"]), given)
     steps = _steps(given, {"data_name": name, "model_name": model, **parameters}, fast, set(parameters))
     folder = files.folder(
         out if out is not None else Path("runs") / f"{name}-{model}{'-fast' if fast else ''}"
@@ -200,7 +206,7 @@ def report(data: Data | str = "mnist", model: str | None = None, *, fast: bool =
         "data": name,
         "model": model,
         "fast": fast,
-        "command": command or _command(name, model, fast, shipped, parameters),
+        "command": command,
         **parameters,
     }
     start = journal.opened("report", folder, told, "")
@@ -212,6 +218,16 @@ def report(data: Data | str = "mnist", model: str | None = None, *, fast: bool =
     if verbose:
         print(f"The report: {finished.html}", file=sys.stderr)
     return finished
+
+
+def _feedback(path: Path, data: Data) -> str:
+    """Return where people's decisions are, from any folder; what cannot be about these data is refused before any work."""
+    if not path.exists():
+        raise BadInput(
+            f"There is no database {path}", "one that wb.annotate or wb.Feedback wrote", "Correct the path"
+        )
+    Feedback(path).masks(data.train)
+    return str(path.resolve())
 
 
 def _refuse_glass_box(model: str, data: Data) -> None:
@@ -242,7 +258,7 @@ def _plain_name(name: str) -> str:
 
 def _command(data: str, model: str, fast: bool, shipped: bool, parameters: dict[str, Any]) -> str:
     """Return what makes the same report again: a command where the command line has the words, else a call."""
-    if not shipped or set(parameters) - {"references", "seed"}:
+    if not shipped or set(parameters) - {"references", "seed", "feedback"}:
         given = {"fast": True} if fast else {}
         words = [
             repr(data) if shipped else "data",
@@ -250,7 +266,7 @@ def _command(data: str, model: str, fast: bool, shipped: bool, parameters: dict[
             *(f"{k}={v!r}" for k, v in {**given, **parameters}.items()),
         ]
         return f"wb.report({', '.join(words)})"
-    more = [f"--{name} {value}" for name, value in parameters.items()]
+    more = [f"--{name} {shlex.quote(str(value))}" for name, value in parameters.items()]
     return " ".join(
         ["workbench report", f"--data {data}", f"--model {model}", *(["--fast"] if fast else []), *more]
     )
