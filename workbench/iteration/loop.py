@@ -87,12 +87,7 @@ class Loop:
 
         parts = [html.paragraph(html.strong("What people said. "), self.said)]
         if self.repaired:
-            parts += [
-                html.table(
-                    _table(self.repaired)[list(SHOWN)].rename(columns=SHOWN).round(3),
-                    "This model, before and after people's marks",
-                )
-            ]
+            parts.append(html.table(_readable(self.repaired), "This model, before and after people's marks"))
         parts += [html.paragraph(html.strong("What people foresee. "), self.asked or "Nobody was asked: see the quiz in notebook 05."),
                   html.paragraph(html.strong("A rehearsal: what would happen if they objected? "), f"Planted: {self.planted}. {self.sentence}"),
                   html.figure(png(self.plot()), self.alt, "Left: rows whose answer changes in at least half of ten exchanges of the part, with 95 % intervals. The reviewer of the rehearsal is simulated: it knows where the shortcut is.")]  # fmt: skip
@@ -122,10 +117,7 @@ class Loop:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        return html.join(
-            html.paragraph(html.strong(self.sentence)),
-            html.table(self.table()[list(SHOWN)].rename(columns=SHOWN).round(3)),
-        )
+        return html.join(html.paragraph(html.strong(self.sentence)), html.table(_readable(self.rehearsal)))
 
 
 SHOWN = {"accuracy": "right, shortcut moved", "without shortcut": "right, shortcut removed", "flips": "answers changed with the part alone",
@@ -149,3 +141,9 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows).set_index("version")
+
+
+def _readable(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return versions as they are read: of data without a known shortcut nobody knows what it is like without it."""
+    table = _table(rows)
+    return table[[name for name in SHOWN if name in table]].rename(columns=SHOWN).round(3)
