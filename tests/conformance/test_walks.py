@@ -64,13 +64,8 @@ def test_the_walk_of_a_file_ends_with_a_page(tmp_path, make):
     for row_id in source.data.train.row_ids[:5]:
         people.add(int(row_id), mask, reviewer="Ada")
     people.add(int(source.data.test.row_ids[0]), kind="judgement", reviewer="Bo", understandable=4)
-    done = wb.report(
-        source.data,
-        out=tmp_path / "run",
-        command=source.command(None, True, {}),
-        feedback=people.path,
-        **SMALL,
-    )
+    options = SMALL | {"out": tmp_path / "run", "feedback": people.path}
+    done = wb.report(source.data, command=source.command(None, True, {}), **options)
     page = done.html.read_text()
     assert done.status == "completed" and {run.status for run in wb.runs(tmp_path / "run").itertuples()} == {
         "completed"
@@ -79,5 +74,5 @@ def test_the_walk_of_a_file_ends_with_a_page(tmp_path, make):
                   "This model, before and after people"):  # fmt: skip
         assert words in page
     assert "<script" not in page
-    again = wb.report(source.data, out=tmp_path / "run", **SMALL)
+    again = wb.report(source.data, **options)
     assert again.numbers == done.numbers
