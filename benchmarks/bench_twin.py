@@ -15,8 +15,8 @@ import workbench as wb
 from workbench.int8.certificate import certify
 from workbench.int8.surrogate import twin
 
-SEEDS, ROWS, POINTS = 3, 1000, 21
-STEPS = (50, 200, 1000)
+SEEDS, ROWS, POINTS = 2, 1000, 21
+STEPS = (50, 200)
 GAP, SHARE = 0.05, 0.99
 FORMS = {"int8": {}, "half the channels, int8": {"channels": 0.5}, "90 % of weights, int8": {"amount": 0.9}}
 
