@@ -247,5 +247,5 @@ class _Positive(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple:  # type: ignore[override]
         (y,) = ctx.saved_tensors
-        positive = gradient.clamp(min=0)
-        return (positive if y is None else torch.where(y > 0, positive, 0.0)), None, None
+        active = gradient if y is None else torch.ops.aten.threshold_backward(gradient, y, 0)
+        return active.clamp(min=0), None, None
