@@ -8,7 +8,7 @@ from PIL import Image
 import workbench as wb
 from workbench.reporting.sources import opened
 
-SMALL = {"fast": True, "epochs": 3, "n": 40, "references": 1, "n_samples": 200, "verbose": False}
+SMALL = {"fast": True, "epochs": 3, "tuning": 1, "n": 40, "references": 1, "n_samples": 200, "verbose": False}
 
 
 def table(folder):
