@@ -112,11 +112,12 @@ def test_at_the_speed_of_a_script_every_row_is_what_the_screen_showed(ran, store
             const comment = panel.querySelector('.wb-comment'); comment.value = `number ${i}`; comment.dispatchEvent(new Event('input'));
             const head = panel.querySelector('.wb-head').textContent;
             const marked = Number(panel.querySelector('.wb-said').textContent.match(/Marked: (\\d+)/)[1]);
+            await wait(() => !panel.querySelector('.wb-store').disabled);  // while it waits for an answer it takes no click
             panel.querySelector('.wb-store').click();
             shown.push({ row: Number(head.match(/row (\\d+)/)[1]), marked, comment: comment.value });
             if (i < 11) { panel.querySelector('.wb-next').click(); await wait(() => panel.querySelector('.wb-head').textContent !== head); }
         }
-        await wait(() => panel.querySelector('.wb-said').textContent.startsWith('Stored'));
+        await wait(() => !panel.querySelector('.wb-store').disabled && panel.querySelector('.wb-said').textContent.startsWith('Stored'));
         return shown;
     }""")
     rows = wb.Feedback(store).table()
