@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from bench_shrink import right
-from harness import Table, kept, machine, markdown, pooled, record, spread
+from harness import Table, kept, pooled, run, spread
 
 import workbench as wb
 
@@ -108,7 +107,4 @@ def _told(values: list[Any]) -> str:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    table = measure()
-    print(markdown(table, machine(1)))
-    print(f"recorded: {record('forms', table)}")
+    run(measure, timed=False)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from bench_repair import FORTY, MORE, PICTURES, changed, feedback, right, without
-from harness import Table, kept, machine, markdown, record
+from harness import Table, kept, run
 
 import workbench as wb
 from workbench.data.records import Data
@@ -82,7 +81,4 @@ def measure() -> Table:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    table = measure()
-    print(markdown(table, machine(1)))
-    print(f"recorded: {record('found', table)}")
+    run(measure, timed=False)

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
-from harness import Table, machine, markdown, record
+from harness import Table, run
 from torch import nn
 
 import workbench as wb
@@ -89,7 +88,4 @@ def _range(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    table = measure()
-    print(markdown(table, machine(1)))
-    print(f"recorded: {record('pairs', table)}")
+    run(measure, timed=False)

@@ -15,8 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
-from harness import KEPT, Table, kept, machine, markdown, pooled, record, spread
+from harness import KEPT, Table, kept, pooled, run, spread
 
 import workbench as wb
 from workbench import files
@@ -148,7 +147,4 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    found = known() if "--known" in sys.argv else measure()
-    print(markdown(found, machine(1)))
-    print(f"recorded: {record('preserve', found)}")
+    run(known if "--known" in sys.argv else measure, timed=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import Table, kept, machine, markdown, record
+from harness import Table, kept, run
 
 import workbench as wb
 from workbench.data.records import Data
@@ -159,7 +159,4 @@ def _range(values: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    found = measure()
-    print(markdown(found, machine(1)))
-    print(f"recorded: {record('repair', found)}")
+    run(measure, timed=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import Table, kept, machine, markdown, pooled, record, spread
+from harness import Table, kept, pooled, run, spread
 
 import workbench as wb
 from workbench.data.records import Data
@@ -88,7 +88,4 @@ def criteria(areas: list[dict[str, list[float]]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    table = measure()
-    print(markdown(table, machine(1)))
-    print(f"recorded: {record('shrink', table)}")
+    run(measure, timed=False)

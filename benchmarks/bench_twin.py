@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import Table, machine, markdown, record
+from harness import Table, run
 
 import workbench as wb
 from workbench.int8.certificate import certify
@@ -83,7 +83,4 @@ def measure() -> Table:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    table = measure()
-    print(markdown(table, machine(1)))
-    print(f"recorded: {record('twin', table)}")
+    run(measure, timed=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from harness import Table, machine, markdown, record
+from harness import Table, machine, run
 from scipy import stats
 from torch import nn
 
@@ -154,7 +154,4 @@ def measure() -> Table:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    table = measure()
-    print(markdown(table, machine(1)))
-    print(f"recorded: {record('validity', table)}")
+    run(measure, timed=False)

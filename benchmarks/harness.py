@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from scipy import stats
 
 from workbench import files
@@ -173,13 +174,18 @@ def require_quiet(load: float | None = None) -> None:
         )
 
 
-def run(measure: Callable[[], Table]) -> None:
-    """Measure and record as ``results/<name>``, named after the script; the last line of every benchmark."""
+def run(measure: Callable[[], Table], *, timed: bool = True) -> None:
+    """Measure and record as ``results/<name>``, named after the script; the last line of every benchmark.
+
+    What measures quality and not time (``timed=False``) does not mind a busy machine, and keeps to one thread.
+    """
     force = "--force" in sys.argv[1:]
     name = Path(sys.argv[0]).stem.removeprefix("bench_")
     try:
-        if not force:
+        if timed and not force:
             require_quiet()
+        if not timed:
+            torch.set_num_threads(1)
         table = measure()
         print(markdown(table, machine(table.threads)))
         print("nothing recorded (--force)" if force else f"recorded: {record(name, table)}")

@@ -28,8 +28,7 @@ from torch.nn import functional as F
 
 from ..data.records import Data
 from ..errors import BadInput, unknown
-from ..int8.conversion import is_int8
-from ..int8.surrogate import has_twin, twin
+from ..int8.surrogate import twin_or_self
 from ..training import Batch, Term, cross_entropy
 
 TEMPERATURE, WEIGHT = 4.0, 0.9
@@ -163,7 +162,7 @@ def checked_keep(keep: Any) -> str | None:
 def terms(original: nn.Module, preserve: Any, data: Data, keep: Any = None) -> tuple[Term, ...]:
     """Return the terms of a fine-tuning; without "behaviour" the labels are learnt alone. ``keep`` has a term of its own."""
     named: dict[str, Any] = {"behaviour": None} if preserve == "behaviour" else preserve or {}
-    teacher: Any = twin(original) if is_int8(original) and has_twin(original) else original
+    teacher: Any = twin_or_self(original)
     found: list[Term] = [
         distilled(teacher, **(named["behaviour"] or {})) if "behaviour" in named else cross_entropy
     ]

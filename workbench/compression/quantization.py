@@ -14,7 +14,7 @@ from ..errors import BadInput, unknown
 from ..int8 import aware
 from ..int8.conversion import convert, is_int8
 from ..int8.dynamic import convert_dynamic
-from ..int8.surrogate import has_twin, twin
+from ..int8.surrogate import twin_or_self
 from ..state import untouched
 from ..zoo.holder import unwrap
 from ..zoo.strides import tensor_for
@@ -135,7 +135,7 @@ def _keeping_zeros(model: nn.Module) -> Callable[[nn.Module], None] | None:
 
 def layer_errors(before: nn.Module, after: nn.Module, x: torch.Tensor) -> dict[str, float]:
     """Return how far each layer's output is from the float network's, as a share of its length, by the layer's name."""
-    shown = twin(after) if has_twin(after) else after
+    shown = twin_or_self(after)
     names = [name for name, layer in before.named_modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
     names = [name for name in names if name in dict(shown.named_modules())]
     with torch.no_grad(), untouched(before), watched(before, names) as real, watched(shown, names) as held:

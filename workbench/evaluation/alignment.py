@@ -10,12 +10,11 @@ from torch import nn
 
 from ..data.records import Split
 from ..errors import BadInput, NotExplainable
-from ..explanation.abilities import has_gradient
 from ..explanation.door import explain
 from ..explanation.result import Explanation
 from ..explanation.score import batch_rows
 from ..int8.conversion import is_int8
-from ..int8.surrogate import twin
+from ..int8.surrogate import twin_or_self
 from ..state import untouched
 from .controls import Cast
 from .similarities import similarity
@@ -54,7 +53,7 @@ def by_layer(
     rows, few, target = rows[:ROWS], rows[:FLOWS], target[:FLOWS]
     models = {"sham": [] if cast.sham is None else [cast.sham], "compressed": [cast.after], "references": list(cast.references),
               "randomized": [cast.randomized]}  # fmt: skip
-    seen = {column: [_looked_into(m) for m in runs] for column, runs in models.items()}
+    seen = {column: [twin_or_self(m) for m in runs] for column, runs in models.items()}
     found, layers = {}, _weighted(cast.before)
     for layer in layers:
         own, flow = (
@@ -81,10 +80,6 @@ def _weighted(net: nn.Module) -> list[str]:
     ]
     at = np.linspace(0, len(names) - 1, min(MOST, len(names))).round().astype(int)
     return [names[i] for i in at]
-
-
-def _looked_into(model: Any) -> Any:
-    return twin(model) if isinstance(model, nn.Module) and is_int8(model) and has_gradient(model) else model
 
 
 @torch.no_grad()

@@ -55,11 +55,6 @@ def abilities(model: Any) -> dict[str, str]:
     return lacks
 
 
-def has_gradient(model: nn.Module) -> bool:
-    """Whether a module is float, or int8 with a surrogate."""
-    return not is_int8(model) or has_twin(model)
-
-
 def is_convolution(module: nn.Module) -> bool:
     """Tell by the name of the class, which float, int8 and surrogate layers have in common."""
     return "Conv" in type(module).__name__ and not any(module.children())

@@ -116,6 +116,11 @@ def has_twin(model: nn.Module) -> bool:
     return isinstance(model, fx.GraphModule) and is_int8(model)
 
 
+def twin_or_self(model: Any) -> Any:
+    """Return what a gradient can be asked of: an int8 model's surrogate where it has one, any other model itself."""
+    return twin(model) if isinstance(model, nn.Module) and has_twin(model) else model
+
+
 def _of_dynamic(model: nn.Module) -> nn.Module:
     """Return the surrogate of a model whose activations are rounded batch by batch: equal on the same batches."""
     if not has_twin(model):

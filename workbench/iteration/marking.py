@@ -28,11 +28,8 @@ class Annotator(Panel):
     def __init__(self, e: Explanation, feedback: Feedback, reviewer: str, data: str | None) -> None:
         self.e, self.feedback, self.reviewer, self.data = e, feedback, reviewer, data
         self.mine: list[list[str]] = []  # the decisions of each click
-        super().__init__(_item(e, 0))
+        super().__init__(_item(e, 0), {"store": self._store, "retract": self._retract, "go": self._go})
         self.add_class("wb-annotate-panel")
-
-    def _actions(self) -> dict[str, Any]:
-        return {"store": self._store, "retract": self._retract, "go": self._go}
 
     def _state(self) -> dict[str, Any]:
         return {"stored": len(self.mine), "can_retract": bool(self.mine)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import traitlets
 from ..errors import WorkbenchError
 
 HERE = Path(__file__).parent
+Action = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def script(name: str) -> str:
@@ -20,17 +21,23 @@ def script(name: str) -> str:
 
 
 class Panel(anywidget.AnyWidget):
-    """A panel whose screen is ``item``; subclasses answer clicks in ``_actions``."""
+    """A panel that shows ``item``, and answers a click by the action of the name that it carries.
+
+    Parameters
+    ----------
+    item
+        What is on the screen.
+    actions
+        By name: the message of a click ``->`` what is said back.
+    """
 
     _css = HERE / "panel.css"
     item = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, item: dict[str, Any]) -> None:
+    def __init__(self, item: dict[str, Any], actions: Mapping[str, Action]) -> None:
+        self._actions = actions
         super().__init__(item=item)
         self.on_msg(self._heard)
-
-    def _actions(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        raise NotImplementedError
 
     def _state(self) -> dict[str, Any]:
         """Return what every answer carries."""
@@ -39,7 +46,7 @@ class Panel(anywidget.AnyWidget):
     def _heard(self, _: Any, message: dict[str, Any], __: Any) -> None:
         """Answer a click; whatever goes wrong is said in the panel."""
         try:
-            reply = self._actions()[message["do"]](message)
+            reply = self._actions[message["do"]](message)
         except WorkbenchError as problem:
             reply = {"said": str(problem), "error": True}
         except Exception as problem:  # A callback's error is invisible otherwise.

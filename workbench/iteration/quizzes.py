@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FEW = 10  # people below whom a quiz is a classroom exercise
-RATED = ("understand", "detail", "foresee")
+# Three of the scale of Hoffman et al. 2018, in words that fit a shaded input.
+SATISFIED = {
+    "understand": "From the shading I understand how the model works",
+    "detail": "The shading shows enough of what the model does",
+    "foresee": "The shading helps me to tell what the model will answer",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +155,7 @@ def _condition(sheet: dict[str, Any], condition: str) -> dict[str, Any]:
     when = {right: _mean(yes for yes, was in accepted if was is right) for right in (True, False)}
     return {"person": sheet["person"], "condition": condition, "right": _mean(yes for yes, _ in foreseen),
             "right, hard": _mean(yes for yes, hard in foreseen if hard), "accepted right": when[True], "accepted wrong": when[False],
-            "reliance": when[True] - when[False], "satisfied": _mean(float(a[name]) for a in mine if a["kind"] == "rate" for name in RATED),
+            "reliance": when[True] - when[False], "satisfied": _mean(float(a[name]) for a in mine if a["kind"] == "rate" for name in SATISFIED),
             "seconds": float(np.median([a["seconds"] for a in mine if a["kind"] in ("simulate", "rely")]))}  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from ..errors import BadFile, BadInput
 from ..explanation.registry import look_up
 from .panel import Panel, script
 from .questions import PARTS, Paper, figure, paper, turn
-from .quizzes import SCHEMA, QuizResult, quiz_result
+from .quizzes import SATISFIED, SCHEMA, QuizResult, quiz_result
 
 ASKED = {"simulate": "What will the model answer?", "rely": "Would you accept this answer?"}
 HELP = {
@@ -22,12 +22,6 @@ HELP = {
     "random map": "Darker places are said to have mattered more to the model.",  # whoever knew could not be asked
 }
 AGREE = [("1", "1: not at all"), ("2", "2"), ("3", "3"), ("4", "4"), ("5", "5: fully")]
-# Three of the scale of Hoffman et al. 2018, in words that fit a shaded input.
-SATISFIED = {
-    "understand": "From the shading I understand how the model works",
-    "detail": "The shading shows enough of what the model does",
-    "foresee": "The shading helps me to tell what the model will answer",
-}
 
 
 class Quiz(Panel):
@@ -45,7 +39,7 @@ class Quiz(Panel):
         self.paper, self.person, self.sheet, self.names = of, person, sheet, names
         self.pages = _pages(of, person)
         self.kept = _kept(of, person, sheet, len(self.pages))
-        super().__init__(self._page())
+        super().__init__(self._page(), {"answer": self._answer})
         self.add_class("wb-quiz-panel")
 
     @property
@@ -56,9 +50,6 @@ class Quiz(Panel):
     def result(self) -> QuizResult:
         """Return what all finished sheets of this folder say together."""
         return quiz_result(self.sheet.parent)
-
-    def _actions(self) -> dict[str, Any]:
-        return {"answer": self._answer}
 
     def _answer(self, message: dict[str, Any]) -> dict[str, Any]:
         """Write the answer to the page that was on the screen, and show the next one."""

@@ -26,10 +26,8 @@ from ..data import storage
 from ..data.records import Data
 from ..data.shipped import load
 from ..errors import BadInput
-from ..evaluation.advantage import Advantage
 from ..evaluation.comparison import Comparison
 from ..iteration.feedback import Feedback
-from ..iteration.loop import Loop
 from ..training import fit
 from ..zoo.catalogue import build
 from ..zoo.storage import load_model, save
@@ -100,7 +98,7 @@ class Handover:
             path = self._path(f"{name}.safetensors")
             if isinstance(thing, Compressed):
                 files.write_json(path.with_suffix(".json"), {"report": thing.report, "steps": thing.steps})
-            if isinstance(thing, (Advantage, Loop)):
+            if hasattr(thing, "plain"):
                 files.write_json(path.with_suffix(".json"), thing.plain())
                 continue
             thing.save(path) if isinstance(thing, Comparison) else save(thing, path)

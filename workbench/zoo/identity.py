@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import weakref
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,7 @@ from .holder import unwrap
 # What a model carries beside what it computes with; the last one is a place in memory (of the stop words).
 CARRIED = ("spec", "recipe", "_stop_words_id")
 PLAIN = (str, bytes, int, float, complex, type(None), np.generic)
-# Odd numbers: a single changed word always changes the form.
-FACTORS = np.random.default_rng(0).integers(-(2**62), 2**62, 2**16) * 2 + 1
+BLOCK = 2**16  # words
 _SEEN: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
@@ -44,10 +44,16 @@ def _told_apart(content: Any) -> bytes:
         np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content.reshape(-1).view(np.uint8)
     )
     words = plain[: len(plain) // 8 * 8].view(np.int64)
-    whole = len(words) // len(FACTORS) * len(FACTORS)
-    blocks = words[:whole].reshape(-1, len(FACTORS)) @ FACTORS
-    rest = words[whole:] @ FACTORS[: len(words) - whole]
+    factors, whole = _factors(), len(words) // BLOCK * BLOCK
+    blocks = words[:whole].reshape(-1, BLOCK) @ factors
+    rest = words[whole:] @ factors[: len(words) - whole]
     return blocks.tobytes() + rest.tobytes() + plain[8 * len(words) :].tobytes()
+
+
+@cache
+def _factors() -> np.ndarray:
+    """Return odd numbers: a single changed word always changes the form."""
+    return np.random.default_rng(0).integers(-(2**62), 2**62, BLOCK) * 2 + 1
 
 
 def _content(model: Any) -> bytes:
