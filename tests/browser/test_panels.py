@@ -230,3 +230,38 @@ def test_a_quiz_is_answered_by_keyboard_and_its_sheet_holds_what_was_chosen(ran,
     assert [a["answer"] for a in answers if "answer" in a] == chosen == ["2"] * 6 + ["reject"] * 6
     assert [a["foresee"] for a in answers if a["kind"] == "rate"] == ["4"] * 4
     assert {kind for kind, _ in shot} == {"learn", "block", "simulate", "rely", "rate"}
+
+
+TABLE = """
+import workbench as wb
+data = wb.load("breast_cancer")
+net = wb.fit(wb.build("mlp", data, hidden=(16,)), data, epochs=5, seed=0, verbose=False)
+words = wb.load("movie_reviews").subset(train=200, valid=20, test=20)
+reader = wb.build("transformer", words, width=8, layers=1)
+"""
+
+
+def test_explore_shows_columns_and_words_and_cancels(ran, tmp_path):
+    page = ran(
+        "kinds.ipynb",
+        TABLE.strip(),
+        "wb.explore(wb.prune(net, 0.5, data=data, verbose=False), data)",
+        "wb.explore(reader, words)",
+    )
+    for at, name in enumerate(("columns", "words")):
+        panel = page.locator(".wb-explore").nth(at)
+        panel.wait_for()
+        panel.scroll_into_view_if_needed()
+        panel.locator(".wb-explain").click()
+        expect(panel).to_contain_text("Explained")
+        panel.locator(".wb-on").click()
+        expect(panel).to_contain_text("1, row")
+        assert panel.locator("img").evaluate("i => i.complete && i.naturalWidth") > 0
+        panel.screenshot(path=tmp_path / f"explore_{name}.png")
+    panel.locator("select").last.select_option("lime")
+    panel.locator("input[type=text]").last.fill("n_samples=20000")
+    panel.locator("input[type=text]").last.press("Tab")
+    panel.locator(".wb-explain").click()
+    expect(panel).to_contain_text("Working for")
+    panel.locator(".wb-cancel").click()
+    expect(panel).to_contain_text("Cancelled")
