@@ -7,6 +7,9 @@ TORCH_INDEX ?=
 ARGS ?=
 NBVAL ?= --nbval-lax
 
+# Compiled modules are kept in .venv: without them every kernel of a walk compiles torch again, seconds each.
+unexport PYTHONDONTWRITEBYTECODE
+
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -21,6 +24,8 @@ STAGE := .ci/stage
 ONE_THREAD := OMP_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest
 TWO_WORKERS := -n 2 --dist loadfile
+# Few tests, some of minutes in one file: who is idle takes over.
+STEALING := -n 2 --dist worksteal
 
 help:
 	@echo "make TARGET [ARGS=...] [PYTHON=python3.12] [TORCH_INDEX=address]"
@@ -62,7 +67,7 @@ unit: $(READY)
 	    --ignore=tests/conformance --ignore=tests/browser tests workbench
 
 conformance: $(READY)
-	@$(STAGE) conformance env $(PYTEST) $(TWO_WORKERS) tests/conformance
+	@$(STAGE) conformance env $(PYTEST) $(STEALING) tests/conformance
 
 walk: $(READY)
 	@$(STAGE) notebooks env $(PYTEST) $(TWO_WORKERS) $(NBVAL) --nbval-current-env \

@@ -24,6 +24,7 @@ BARS = [
     ("lenet5", "int8", LAID_OUT, 1.6),
     ("lenet5", QUARTER, EAGER, 8.0),
     ("vgg16", HALF, EAGER, 20.0),
+    ("vgg16", QUARTER, EAGER, 20.0),
 ]
 BATCH = {"lenet5": 64, "vgg16": 32}
 REPEATS = {"lenet5": 200, "vgg16": 30}

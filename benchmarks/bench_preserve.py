@@ -11,11 +11,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from harness import KEPT, Table, kept, pooled, run, spread
+from harness import RESULTS, Table, kept, pooled, run, spread
 
 import workbench as wb
 from workbench import files
@@ -79,8 +78,8 @@ def cell(seed: int, name: str, original: Callable[[int], Any], runs: list[Any], 
 
 
 def measure(originals: int = ORIGINALS) -> Table:
-    """Fill every cell, arm by arm, and draw them together."""
-    data, nets = wb.load("mnist"), {}
+    """Fill every cell, arm by arm, and draw them together; with ``--new`` only of arms that have no row yet."""
+    data, nets, before = wb.load("mnist"), {}, recorded() if "--new" in sys.argv else {}
 
     def original(seed: int) -> Any:
         if seed not in nets:
@@ -91,30 +90,17 @@ def measure(originals: int = ORIGINALS) -> Table:
 
     first = original(0)
     runs = [reference(first.spec, first.recipe, data, i, verbose=False) for i in range(REFERENCES)]
-    cells = {
-        name: [kept(at(seed, name), cell, seed, name, original, runs, data) for seed in range(originals)]
-        for name in ARMS
-    }
-    return table([row(name, each) for name, each in cells.items()])
+    rows = []
+    for i, name in enumerate(ARMS):
+        if name not in before:
+            cells = [kept(f"bench_preserve/{seed}_{i}", cell, seed, name, original, runs, data) for seed in range(originals)]  # fmt: skip
+        rows.append(before[name] if name in before else row(name, cells))
+    return table(rows, [f"As recorded before: {', '.join(before)}."] if before else [])
 
 
-def at(seed: int, name: str) -> str:
-    """Return the name under which a cell is kept."""
-    return f"bench_preserve/{seed}_{list(ARMS).index(name)}"
-
-
-def known() -> Table:
-    """Draw together the arms of which every cell is known so far, and say which are not."""
-    cells = {name: [KEPT / f"{at(seed, name)}.json" for seed in range(ORIGINALS)] for name in ARMS}
-    whole = {name: paths for name, paths in cells.items() if all(path.exists() for path in paths)}
-    found = table([row(name, [files.read_json(path) for path in paths]) for name, paths in whole.items()])
-    return replace(
-        found,
-        notes=[
-            *found.notes,
-            f"Not measured yet: {', '.join(name for name in ARMS if name not in whole) or 'nothing'}.",
-        ],
-    )
+def recorded() -> dict[str, dict[str, Any]]:
+    """Return the rows of the record, by arm."""
+    return {row["arm"]: row for row in files.read_json(RESULTS / "preserve.json")["rows"]}
 
 
 def row(name: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
@@ -135,7 +121,7 @@ def row(name: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
             "seconds": f"{statistics.mean(c['seconds'] for c in cells):.0f}"}  # fmt: skip
 
 
-def table(rows: list[dict[str, Any]]) -> Table:
+def table(rows: list[dict[str, Any]], more: list[str]) -> Table:
     """Return the table with its notes: what was asked, and which bars are kept."""
     return Table("What keeps a LeNet-5's behaviour", rows, notes=[
         f"{RECIPE['epochs']} epochs, 3,500 training digits, shifted, turned and scaled; {N} of 1,000 test digits explained; rounds of {LONG_LAST} epochs.",
@@ -143,8 +129,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
         "Intervals of index and similarities: t over originals; of accuracy: bootstrap over originals and digits.",
         "From scratch: as many channels as the pruned net, 24 epochs; sham: the original trained on with the arm's own loss, for 'from scratch' as long.",
         "Seconds: of one compression, one thread, on a machine that did other work beside it.",
+        *more,
     ])  # fmt: skip
 
 
 if __name__ == "__main__":
-    run(known if "--known" in sys.argv else measure, timed=False)
+    run(measure, timed=False)

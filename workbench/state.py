@@ -169,6 +169,19 @@ def slow_attention() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(kept)
 
 
+@contextmanager
+def no_stack_traces() -> Iterator[None]:
+    """Trace networks without noting which line of whose source made each step: noting it loads torch's compiler, seconds."""
+    import torch.fx.config as config
+
+    kept = config.do_not_emit_stack_traces
+    config.do_not_emit_stack_traces = True
+    try:
+        yield
+    finally:
+        config.do_not_emit_stack_traces = kept
+
+
 def seed(n: int) -> None:
     """Seed torch, numpy and random for good: meant for the top of a notebook.
 

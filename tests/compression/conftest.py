@@ -1,5 +1,7 @@
 """Small things to compress: few digits, a narrow LeNet-5 that knows some, a table of two columns."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from reviews import made_up
 from torch import nn
 
 import workbench as wb
-from workbench.compression import measurement
+from workbench.compression import measurement, pruning
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -67,3 +69,16 @@ def transformer(trained, texts):
     return trained(
         "transformer", texts, sizes={"width": 8, "feedforward": 16}, epochs=6, lr=1e-2, batch_size=16, seed=0
     )
+
+
+@pytest.fixture
+def rounds(monkeypatch):
+    """Take down the net of every round, as it is when its training begins."""
+    seen, train = [], pruning.fine_tuned
+
+    def spy(net, *args, **options):
+        seen.append(copy.deepcopy(net))
+        return train(net, *args, **options)
+
+    monkeypatch.setattr(pruning, "fine_tuned", spy)
+    return seen

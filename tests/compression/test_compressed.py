@@ -137,8 +137,8 @@ def test_what_is_particular_to_tokens_is_told_in_words():
     step = PRUNED | {
         "how": "channels",
         "channels": 0.5,
-        "narrowed": ["a.fc1", "b.fc1"],
+        "narrowed": ["heads of a", "a.fc1", "b.fc1"],
         "epochs": [0],
         "rounds": 1,
     }
-    assert describe(step) == "50% of the units of a.fc1, b.fc1 removed at once, not fine-tuned"
+    assert describe(step) == "50% of the heads of a and units of a.fc1, b.fc1 removed at once, not fine-tuned"

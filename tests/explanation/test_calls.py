@@ -212,8 +212,8 @@ def test_a_prepared_method_makes_the_surrogate_once_and_anew_when_the_model_has_
 
 @pytest.fixture
 def traced(monkeypatch):
-    found, trace = [], repair.fx.symbolic_trace
-    monkeypatch.setattr(repair.fx, "symbolic_trace", lambda *a, **k: found.append(1) or trace(*a, **k))
+    found, trace = [], repair.Tracer.trace
+    monkeypatch.setattr(repair.Tracer, "trace", lambda *a, **k: found.append(1) or trace(*a, **k))
     return found
 
 

@@ -174,10 +174,3 @@ def test_attention_is_refused():
 
     with pytest.raises(NotExplainable, match="attention has no rule"):
         wb.explain(Attends(), X, "deeplift")
-
-
-def test_int8_models_are_refused_in_words(lenet, digits):
-    small = wb.quantize(lenet, data=digits)
-    with pytest.raises(NotExplainable, match=r"int8 layers.*have no rules"):
-        wb.explain(small, digits.test[:2], "lrp")
-    assert "conductance" in wb.methods(small.model, digits).query("can").index

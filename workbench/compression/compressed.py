@@ -9,6 +9,8 @@ from .. import html
 from ..zoo.holder import Holder
 from .preservation import in_words
 
+HEADS = "heads of "  # in front of an attention's name, where its heads leave
+
 ROWS = {
     "parameters": "parameters",
     "nonzero": "of them not zero",
@@ -147,7 +149,12 @@ def _weights(step: dict[str, Any]) -> str:
 
 
 def _channels(step: dict[str, Any]) -> str:
-    return f"units of {', '.join(step['narrowed'])}" if "narrowed" in step else "channels"
+    if "narrowed" not in step:
+        return "channels"
+    heads = [name.removeprefix(HEADS) for name in step["narrowed"] if name.startswith(HEADS)]
+    units = [name for name in step["narrowed"] if not name.startswith(HEADS)]
+    told = (f"{what}{', '.join(which)}" for what, which in ((HEADS, heads), ("units of ", units)) if which)
+    return " and ".join(told)
 
 
 def _times(ratio: float) -> str:

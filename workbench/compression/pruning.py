@@ -15,8 +15,8 @@ from ..errors import BadInput, unknown
 from ..int8.conversion import is_int8
 from ..zoo.holder import unwrap
 from ..zoo.identity import fingerprint
-from ..zoo.pairs import relu_pairs
 from ..zoo.strides import tensor_for
+from . import units
 from .compressed import Compressed
 from .criteria import NAMES, Criterion, Worth, by_channel, parameter, worth
 from .distillation import fine_tuned
@@ -52,8 +52,9 @@ def prune(
     Zeroed weights make a smaller packed file and no speed; removed channels make both. Weights go from
     linear, convolutional and recurrent layers; embeddings and positions keep theirs (those of rare words
     would go first, and nothing behind them knows), as do norms and biases. Channels of a network of tokens
-    are the hidden units of its feed-forward layers alone: embeddings, attention and norms share one width,
-    which stays; ``report`` and ``steps`` say which. A recurrent network has next to none of those: refused.
+    are whole attention heads (Michel et al. 2019), hidden units of feed-forward layers and of recurrent ones: all
+    that only some columns of other layers read. Embeddings and norms share one width, which stays, and so do the
+    heads of ``nn.MultiheadAttention``, which has no form with fewer; ``report`` and ``steps`` say what went.
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def prune(
     ------
     BadInput
         An amount outside (0, 1), epochs without data, an int8 model, both or neither of amount and channels,
-        no layer that is not protected; channels of a recurrent network.
+        no layer that is not protected; no unit that can leave alone.
     UnknownName
         An unknown way, criterion, scope or layer.
     KeyboardInterrupt
@@ -130,7 +131,7 @@ def prune(
     chained = isinstance(started, Compressed)
     original, example = started.original if chained else model, example_of(model, data)
     if how == "channels" and reads_tokens(model):
-        step["narrowed"] = _feed_forward(model, amount, example, protect)
+        step["narrowed"] = _narrowed_units(model, amount, channels, example, protect)
     if how == "channels" and channels is None:
         step["channels"] = _ratio_for(model, amount, example, protect)
     if how == "weights":
@@ -276,7 +277,9 @@ def cut(net: nn.Module, model: nn.Module, step: dict[str, Any], round: int, exam
     """Return the net after a round's removal, and what keeps removed weights at zero while it trains."""
     share, protect = _share(step, round), step["protect"]
     if step["how"] == "channels":
-        left = _left(model, share, example, protect, step.get("narrowed"))
+        if "narrowed" in step:
+            return units.narrowed(net, units.left(model, step["narrowed"], share), example, by, data), lambda _: None  # fmt: skip
+        left = _left(model, share, example, protect)
         worths = None if by == "magnitude" else by_channel(worth(net, left, by, data))
         return _narrowed(net, left, example, worths), lambda _: None
     worths = worth(net, _unprotected(net, protect), by, data)
@@ -331,28 +334,20 @@ def reads_tokens(model: nn.Module) -> bool:
     return any(isinstance(layer, (*LOOKUPS, nn.RNNBase)) for layer in model.modules())
 
 
-def _feed_forward(
-    model: nn.Module, amount: float | None, example: torch.Tensor, protect: Sequence[str]
-) -> list[str]:
-    """Return the layers of a network of tokens whose units only the next layer reads."""
-    if any(isinstance(layer, nn.RNNBase) for layer in model.modules()):
-        raise BadInput(f"A {type(model).__name__} is recurrent, and its units are tied to each other", "a network with channels",
-                       "Use how='weights', or build it with a smaller hidden=")  # fmt: skip
-    if amount is not None:
-        raise BadInput(f"amount is {amount} for a network of tokens", "channels=, a fraction of the feed-forward units",
-                       "Most of its weights stand in embeddings and attention, which keep their width")  # fmt: skip
-    names = [writer for writer, _ in relu_pairs(model, example)]
-    return [name for name in names if name in _unprotected(model, protect)]
+def _narrowed_units(model: nn.Module, amount: float | None, share: float | None, example: torch.Tensor,
+                    protect: Sequence[str]) -> list[str]:  # fmt: skip
+    """Return what loses units in a network of tokens."""
+    if amount is not None or share is None:
+        raise BadInput(f"amount is {amount} for a network of tokens", "channels=, a fraction of its units and heads",
+                       "Many of its weights stand in embeddings, which keep their width")  # fmt: skip
+    return units.removable(model, share, example, _unprotected(model, protect))
 
 
-def _left(model: nn.Module, share: float, example: torch.Tensor, protect: Sequence[str],
-          narrowed: Sequence[str] | None = None) -> dict[str, int]:  # fmt: skip
+def _left(model: nn.Module, share: float, example: torch.Tensor, protect: Sequence[str]) -> dict[str, int]:  # fmt: skip
     """Return how many channels each layer keeps, at least one; those that keep all are left out."""
     last = list(macs(model, example))[-1]
     weights = _unprotected(model, {*protect, last})
-    if narrowed is not None:
-        weights = {name: w for name, w in weights.items() if name in narrowed}
-    return {name: max(1, round(len(w) * (1 - share))) for name, w in weights.items()}
+    return {name: units.kept(len(w), share) for name, w in weights.items()}
 
 
 def _narrowed(

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from ..int8.conversion import is_int8
-from ..int8.surrogate import has_twin
+from ..int8.surrogate import has_twin, is_dynamic
 from .estimators import last_step
 from .heads import attends
 
@@ -33,7 +33,8 @@ def abilities(model: Any) -> dict[str, str]:
         what = "the model"
         if is_int8(model):
             lacks["trainable"] = "its int8 weights have no gradient"
-            lacks["rules"] = "its int8 layers, and those of their surrogate, have no rules"
+            if is_dynamic(model):
+                lacks["rules"] = "its int8 layers round batch by batch, which has no rule"
             if not has_twin(model):
                 lacks["gradient"] = "its recurrent int8 layers have no gradient, and no surrogate"
     else:

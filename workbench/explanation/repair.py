@@ -27,6 +27,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from ..int8.layers import HELD
 from .multipliers import Pointwise
 from .registry import Method, refusal
 from .score import Score
@@ -160,7 +161,7 @@ def _mended(score: Score, entry: Method) -> tuple[fx.GraphModule, Counter]:
     for module in model.modules():
         module._forward_hooks.clear()
     try:
-        traced = fx.symbolic_trace(model, concrete_args=_unused(model, score))
+        traced = fx.GraphModule(model, Tracer().trace(model, _unused(model, score)))
     except Exception as problem:  # Tracing runs the user's own code, which may raise anything.
         raise _refused(
             entry, score, f"its forward cannot be traced ({str(problem).splitlines()[0][:120]})"
@@ -174,6 +175,13 @@ def _mended(score: Score, entry: Method) -> tuple[fx.GraphModule, Counter]:
     traced.graph.lint()
     traced.recompile()
     return traced, done
+
+
+class Tracer(fx.Tracer):
+    """Leaves the layers of an int8 model's surrogate whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, HELD) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _unused(model: nn.Module, score: Score) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.modules import batchnorm, conv, dropout, padding, pooling
 
+from ..int8.layers import HeldInput, HeldReLU, HeldStep
 from .multipliers import (
     POOLS,
     NoRule,
@@ -39,7 +40,7 @@ ACTIVATIONS = {
         nn.Tanh,
     ),
     *(nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanhshrink),
-    *(nn.Softshrink, nn.Hardshrink, nn.Threshold, Pointwise),
+    *(nn.Softshrink, nn.Hardshrink, nn.Threshold, Pointwise, HeldInput, HeldReLU),
 }
 SIZES, MEASURES = {"size", "dim", "numel", len}, {"shape", "ndim", "dtype", "device", "layout"}
 WEIGHTED = (nn.Linear, conv._ConvNd, batchnorm._BatchNorm)
@@ -55,7 +56,7 @@ LINEAR = (
         nn.ChannelShuffle,
     ),
     *(dropout._DropoutNd, pooling._AvgPoolNd, pooling._AdaptiveAvgPoolNd, padding._ConstantPadNd),
-    *(padding._ReflectionPadNd, padding._ReplicationPadNd, padding._CircularPadNd),
+    *(padding._ReflectionPadNd, padding._ReplicationPadNd, padding._CircularPadNd, HeldStep),
 )
 # These are linear in all that depends on the input together: they move, pick, add and average.
 MOVES = {

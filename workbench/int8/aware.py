@@ -11,6 +11,7 @@ from torch import fx, nn
 from torch.ao.quantization import get_default_qat_qconfig_mapping
 from torch.ao.quantization.quantize_fx import prepare_qat_fx
 
+from ..state import no_stack_traces
 from .conversion import (
     bare_copy,
     checked_layers,
@@ -37,8 +38,10 @@ def rounding(
         Whose ranges to use, as in :func:`~workbench.int8.conversion.convert`.
     """
     checked_layers(model, engine)
-    with packed_for(engine), explained("The model cannot be copied and traced", "a model without branches on values",
-                                       "Move such branches out of forward"):  # fmt: skip
+    with packed_for(engine), no_stack_traces(), explained(
+        "The model cannot be copied and traced", "a model without branches on values",
+        "Move such branches out of forward",
+    ):  # fmt: skip
         copied = bare_copy(model).train().requires_grad_(True)
         names = relus_behind(fx.symbolic_trace(copied))
         prepared = prepare_qat_fx(copied, get_default_qat_qconfig_mapping(engine), (torch.zeros(1),))

@@ -24,7 +24,7 @@ from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 from ..errors import BadInput, WorkbenchError
-from ..state import quantized_engine, seeded, untouched
+from ..state import no_stack_traces, quantized_engine, seeded, untouched
 from .packing import INT8_LAYERS
 
 BATCH = 128
@@ -120,7 +120,7 @@ def _checked(calibration: Any) -> torch.Tensor:
 def _prepared(model: nn.Module, engine: str) -> tuple[fx.GraphModule, dict[str, str]]:
     """Return a traced copy with observers, and which ReLU stands behind which layer."""
     checked_layers(model, engine)
-    with explained("The model cannot be copied and traced", "a model without branches on values",
+    with no_stack_traces(), explained("The model cannot be copied and traced", "a model without branches on values",
                     "Move such branches out of forward, and make pruning or other re-parametrizations permanent"):  # fmt: skip
         float_copy = bare_copy(model)
         names = relus_behind(fx.symbolic_trace(float_copy))

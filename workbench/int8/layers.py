@@ -87,31 +87,33 @@ class HeldReLU(nn.ReLU):
 
 
 class HeldStep(nn.Module):
-    """A step without weights, such as an average, a sum or a concatenation, rounded as the kernel rounds it.
+    """A step without weights of int8, such as an average, a sum or a concatenation, to be rounded as its kernel rounds.
 
-    What a kernel returns can depend on layout and engine, so that the kernel itself is asked.
+    What a kernel returns can depend on layout and engine, so that the kernel itself is asked. A :class:`HeldInput` or
+    a :class:`HeldReLU` stands behind.
 
     Parameters
     ----------
     real, kernel
         The step on real numbers, and on quantized tensors.
-    grids
-        Of its inputs, which then come back as they are.
-    bounds
-        Between which numbers the gradient passes.
+    grids, made
+        Of its inputs, which then come back as they are, and of its output.
+    fused
+        Whether the kernel swallowed a ReLU.
     """
 
     def __init__(self, real: Callable[..., torch.Tensor], kernel: Callable[..., torch.Tensor], grids: Sequence[Grid],
-                 bounds: tuple[float, float] = EVERYWHERE) -> None:  # fmt: skip
+                 made: Grid, fused: bool = False) -> None:  # fmt: skip
         super().__init__()
-        self.real, self.kernel, self.grids, self.bounds = real, kernel, tuple(grids), bounds
+        self.real, self.kernel, self.grids, self.made, self.fused = real, kernel, tuple(grids), made, fused
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """Return the numbers that the int8 model holds."""
+        """Return real numbers that round to what the int8 model holds."""
+        real = self.real(*inputs)
         with torch.no_grad():
-            quantized = [grid.quantize(x) for grid, x in zip(self.grids, inputs, strict=True)]
-            held = self.kernel(*quantized).dequantize()
-        return _Straight.apply(self.real(*inputs), held, *self.bounds)
+            chosen = self.kernel(*[grid.quantize(x) for grid, x in zip(self.grids, inputs, strict=True)])
+            _side_with(chosen, real.detach(), _rounded(self, real))
+        return real
 
 
 class HeldDynamicLinear(nn.Linear):
@@ -133,10 +135,9 @@ class HeldDynamicLinear(nn.Linear):
 
 
 class HeldConv2d(nn.Conv2d):
-    """A convolution with the real values of int8 weights.
+    """A convolution with the real values of int8 weights; its output is the sum before any rounding.
 
-    With ``fused`` its ReLU stands behind it as a layer of its own, and the output is the sum before it, as
-    in the float model: a :class:`HeldReLU` then makes what the int8 model holds. Without, it makes that itself.
+    What stands behind makes what the int8 model holds: with ``fused`` a :class:`HeldReLU`, else a :class:`HeldInput`.
     """
 
     def __init__(self, layer: Any, given: Grid, fused: bool) -> None:
@@ -181,7 +182,7 @@ def _adopt(held: Any, layer: Any, given: Grid, fused: bool) -> None:
 
 
 def _as_held(layer: Any, x: torch.Tensor) -> torch.Tensor:
-    """Return what the int8 model holds in place of the float32 sums: before a ReLU, the sums themselves.
+    """Return the float32 sums, changed where they would not round to what the int8 kernel holds.
 
     float32 and the kernel round a sum that is half-way between two numbers of the grid differently, about once
     in a million. There the kernel's choice counts. They never differ by more than one step, unless someone
@@ -189,30 +190,34 @@ def _as_held(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """
     real = layer.summed(x)
     with torch.no_grad():
-        rounded, chosen = _twice(layer, x, real)
-        # The sums are this layer's own and no backward pass reads them: they may be corrected in place.
-        held = real.detach() if layer.fused else rounded.dequantize()
-        _decide_ties(held, rounded.int_repr(), chosen)
-    return real if layer.fused else _Straight.apply(real, held, *layer.made.bounds)
+        # The sums are this layer's own and no backward pass reads them: they may be changed in place.
+        _side_with(_chosen(layer, x), real.detach(), _rounded(layer, real), most=1)
+    return real
 
 
-def _decide_ties(held: torch.Tensor, rounded: torch.Tensor, chosen: torch.Tensor) -> None:
-    """Put the kernel's choice in place of what float32 rounds one step away from it."""
-    integers = chosen.int_repr()
-    places = (rounded != integers).nonzero(as_tuple=True)
+def _side_with(chosen: torch.Tensor, real: torch.Tensor, rounded: torch.Tensor, most: int = 255) -> None:
+    """Put the kernel's choice in place of real numbers that round otherwise, by so many steps at most."""
+    integers, own = chosen.int_repr(), rounded.int_repr()
+    places = (own != integers).nonzero(as_tuple=True)
     if len(places[0]):
-        tied = (rounded[places].short() - integers[places].short()).abs() == 1
-        held[places] = torch.where(tied, chosen.dequantize()[places], held[places])
+        near = (own[places].short() - integers[places].short()).abs() <= most
+        real[places] = torch.where(near, chosen.dequantize()[places], real[places])
 
 
-def _twice(layer: Any, x: torch.Tensor, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a layer's output, as integers, by the float32 sums and by the kernel."""
-    rounded = layer.made.quantize(real)
-    return rounded.relu() if layer.fused else rounded, layer.kernel(layer.given.quantize(x))
+def _rounded(step: Any, real: torch.Tensor) -> torch.Tensor:
+    """Return real numbers on the grid of a step's output, behind the ReLU if its kernel swallowed one."""
+    rounded = step.made.quantize(real)
+    return rounded.relu() if step.fused else rounded
+
+
+def _chosen(layer: Any, x: torch.Tensor) -> torch.Tensor:
+    return layer.kernel(layer.given.quantize(x))
 
 
 @torch.no_grad()
 def disagreement(layer: Any, x: torch.Tensor) -> torch.Tensor:
     """Tell for each activation of a layer whether float32 rounds it otherwise than the kernel."""
-    rounded, chosen = _twice(layer, x, layer.summed(x))
-    return rounded.int_repr() != chosen.int_repr()
+    return _rounded(layer, layer.summed(x)).int_repr() != _chosen(layer, x).int_repr()
+
+
+HELD = (HeldInput, HeldReLU, HeldStep, HeldDynamicLinear, HeldConv2d, HeldLinear)

@@ -32,7 +32,7 @@ GEOMETRY = (
     "padding_mode",
     "in_features",
     "out_features",
-    *("input_size", "hidden_size", "num_layers", "bidirectional", "batch_first", "num_embeddings", "embedding_dim", "heads"),
+    *("input_size", "hidden_size", "num_layers", "bidirectional", "batch_first", "num_embeddings", "embedding_dim", "per_head"),
 )  # fmt: skip
 
 

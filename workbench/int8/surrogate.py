@@ -55,10 +55,10 @@ def twin(int8_module: nn.Module) -> nn.Module:
     compare with occlusion of the int8 model itself, and look at the completeness gap. In dynamic int8 ranges
     are found anew for each batch: outputs are equal on equal batches, and a row's depend on its companions.
 
-    Layers keep their names, and hooks on them see real activations. A convolution or a linear layer that
-    swallowed a ReLU is taken apart: ``conv2`` gives the sum before the ReLU, ``relu2`` what the int8 model
-    holds, so that both mean what they mean in the float model. Without a known name the ReLU behind
-    ``conv2`` is called ``conv2_relu``.
+    Layers keep their names, and hooks on them see real activations. Each step is taken apart: ``conv2`` gives the
+    sum before any rounding, and what stands behind it what the int8 model holds: ``relu2``, the ReLU that it
+    swallowed (without a known name ``conv2_relu``), or ``conv2_rounded``. Methods with rules of their own put them
+    there: DeepLift's shares add up to what the int8 model itself gives.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def twin(int8_module: nn.Module) -> nn.Module:
     if not is_int8(int8_module):
         raise BadInput(f"A {type(int8_module).__name__} without int8 layers has no twin", "an int8 model",
                        "Use the model itself: it has gradients of its own")  # fmt: skip
-    if _is_dynamic(int8_module):
+    if is_dynamic(int8_module):
         return _of_dynamic(int8_module)
     if not isinstance(int8_module, fx.GraphModule):
         raise _no_surrogate(f"A {type(int8_module).__name__}", "has no graph to walk")
@@ -111,7 +111,7 @@ def twin(int8_module: nn.Module) -> nn.Module:
 
 def has_twin(model: nn.Module) -> bool:
     """Whether a differentiable surrogate of an int8 model can be made: recurrent layers have none."""
-    if _is_dynamic(model):
+    if is_dynamic(model):
         return not any(isinstance(layer, RECURRENT) for layer in model.modules())
     return isinstance(model, fx.GraphModule) and is_int8(model)
 
@@ -142,7 +142,8 @@ def _held(layer: Any) -> nn.Module:
     return HeldDynamicLinear(layer)
 
 
-def _is_dynamic(model: nn.Module) -> bool:
+def is_dynamic(model: nn.Module) -> bool:
+    """Whether activations are rounded batch by batch, to ranges that are found anew each time."""
     return any(isinstance(layer, DYNAMIC) for layer in model.modules())
 
 
@@ -182,7 +183,7 @@ class _Walk:
         if dtype is not torch.quint8:
             raise _no_surrogate(node.name, f"quantizes to {dtype}")
         grid = Grid(float(self.constant(scale)), int(self.constant(zero_point)))
-        self.add(node, node.name, HeldInput(grid), grid)
+        self.call(node, node.name, HeldInput(grid), grid)
 
     def constant(self, node: Any) -> Any:
         """Return a number in the graph, given itself or as an attribute of the model."""
@@ -215,7 +216,7 @@ class _Walk:
         pool: Any = node.target if module is None else bare_copy(module)
         name = node.name if module is None else str(node.target)
         step = partial(_called, pool, node.args[1:], node.kwargs)
-        self.add(node, name, HeldStep(step, step, [grid]), grid)
+        self.add(node, name, HeldStep(step, step, [grid], grid), grid)
 
     def sum(self, node: fx.Node) -> None:
         """Append the sum of two branches, and the ReLU it swallowed."""
@@ -224,9 +225,9 @@ class _Walk:
         if None in grids:
             raise _no_surrogate(self.name_of(node), "adds a number of its own")
         made, fused = Grid(float(self.constant(scale)), int(self.constant(zero_point))), SUMS[node.target]
-        kernel = partial(_with_grid, node.target, made)
-        bounds = (0.0, made.bounds[1]) if fused else made.bounds
-        self.add(node, node.name, HeldStep(torch.add, kernel, grids, bounds), made, (first, second))  # type: ignore[arg-type]
+        step = HeldStep(torch.add, partial(_with_grid, node.target, made), grids, made, fused)  # type: ignore[arg-type]
+        name, relu = (f"{node.name}_sum", node.name) if fused else (node.name, None)
+        self.add(node, name, step, made, relu, (first, second))  # type: ignore[arg-type]
 
     def join(self, node: fx.Node) -> None:
         """Append a concatenation; the result has the grid of its first part."""
@@ -236,7 +237,7 @@ class _Walk:
             raise _no_surrogate(self.name_of(node), "joins a float to integers")
         axis: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
         step = partial(_joined, axis)
-        self.add(node, node.name, HeldStep(step, step, grids, grids[0].bounds), grids[0], parts)
+        self.add(node, node.name, HeldStep(step, step, grids, grids[0]), grids[0], inputs=parts)
 
     def normalize(self, node: fx.Node, layer: Any, given: Grid) -> None:
         """Append a batch norm that no convolution has swallowed."""
@@ -245,8 +246,8 @@ class _Walk:
         real.load_state_dict(
             {k: v for k, v in layer.state_dict().items() if k not in ("scale", "zero_point")}
         )
-        bounds = (0.0, made.bounds[1]) if fused else made.bounds
-        self.add(node, str(node.target), HeldStep(real, layer.forward, [given], bounds), made)
+        name, step = str(node.target), HeldStep(real, layer.forward, [given], made, fused)
+        self.add(node, name, step, made, self.relu_behind(name) if fused else None)
 
     def weigh(self, node: fx.Node, layer: Any, given: Grid) -> None:
         """Append a convolution or a linear layer, and the ReLU it swallowed."""
@@ -257,11 +258,11 @@ class _Walk:
         if getattr(layer, "padding_mode", "zeros") != "zeros":
             raise _no_surrogate(name, f"pads with {layer.padding_mode!r}")
         made = Grid(layer.scale, layer.zero_point)
-        self.add(node, name, make(layer, given, fused), made)
-        if fused:
-            relu = self.relus.get(name, f"{name}_relu")
-            self.modules[relu] = HeldReLU(made)
-            self.new[node] = self.graph.call_module(relu, (self.new[node],))
+        self.add(node, name, make(layer, given, fused), made, self.relu_behind(name) if fused else None)
+
+    def relu_behind(self, name: str) -> str:
+        """Return what the ReLU is called that a layer swallowed."""
+        return self.relus.get(name, f"{name}_relu")
 
     def keep(self, node: fx.Node, module: nn.Module | None = None) -> None:
         """Append a node as it is, not in place."""
@@ -273,14 +274,20 @@ class _Walk:
         if module is not None:
             self.modules[str(node.target)] = _not_in_place(bare_copy(module))
 
-    def add(
-        self, node: fx.Node, name: str, module: nn.Module, grid: Grid, inputs: Sequence[fx.Node] = ()
+    def add(self, node: fx.Node, name: str, step: nn.Module, made: Grid, relu: str | None = None,
+            inputs: Sequence[fx.Node] = ()) -> None:  # fmt: skip
+        """Append a step, and the rounding to its grid as a layer of its own: the ReLU that it swallowed, if any."""
+        self.call(node, name, step, made, inputs)
+        self.call(node, relu or f"{name}_rounded", HeldReLU(made) if relu else HeldInput(made), made, [node])
+
+    def call(
+        self, node: fx.Node, name: str, module: nn.Module, made: Grid, inputs: Sequence[fx.Node] = ()
     ) -> None:
         """Append a module, by default of the node's first input, with the grid of its output."""
         self.modules[name] = module
         given = tuple(self.new[n] for n in inputs or node.all_input_nodes[:1])
         self.new[node] = self.graph.call_module(name, given)
-        self.grids[node] = grid
+        self.grids[node] = made
 
     def name_of(self, node: fx.Node) -> str:
         """Return a node's name and what it computes, for messages."""

@@ -15,8 +15,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
-
 from .. import files, html
 from ..errors import BadFile
 
@@ -246,6 +244,8 @@ def _run(entry: Mapping[str, Any], folder: Path) -> Run:
 
 def _interrupted(run: Run) -> Run:
     """The record of a run that was killed: what it reached stands in its notebook."""
+    import nbformat  # a second to load, and hardly ever needed
+
     try:
         reached = cells(nbformat.read(run.path, as_version=4))
     except Exception:  # whatever nbformat finds wrong: nothing is known then

@@ -76,7 +76,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.per_head = width // heads  # heads are counted by the layers' sizes: some may leave
         self.norm1 = nn.LayerNorm(width)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.weights = AttentionWeights()
@@ -101,7 +101,7 @@ class EncoderLayer(nn.Module):
 
     def _by_head(self, x: torch.Tensor) -> torch.Tensor:
         """Return ``(n, head, length, width / heads)``."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.unflatten(2, (-1, self.per_head)).transpose(1, 2)
 
 
 class Transformer(nn.Module):

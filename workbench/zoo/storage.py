@@ -23,6 +23,7 @@ from .catalogue import from_spec
 from .holder import unwrap
 
 FORMAT = "workbench model, version 1"
+INT8_RECURRENT = "_all_weight_values.0.weight_ih"  # where torch's dynamic int8 keeps weight_ih_l0
 
 
 def save(model: Any, path: str | Path) -> Path:
@@ -127,21 +128,36 @@ def _filled(skeleton: nn.Module, tensors: dict[str, np.ndarray], header: dict[st
 def reshape(model: nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
     """Replace, in place, every layer whose weight has another shape: a pruned layer has fewer channels."""
     for name, layer in list(model.named_modules()):
-        shape = shapes.get(f"{name}.weight")
-        if shape and hasattr(layer, "weight") and tuple(layer.weight.shape) != tuple(shape):
+        own, *others = ("weight_ih_l0", INT8_RECURRENT) if isinstance(layer, nn.RNNBase) else ("weight",)
+        shape = next((shapes[at] for part in (own, *others) if (at := f"{name}.{part}") in shapes), None)
+        weight = getattr(layer, own, None)
+        if shape and weight is not None and tuple(weight.shape) != tuple(shape):
             parent = model.get_submodule(name.rpartition(".")[0])
-            setattr(parent, name.rpartition(".")[2], _resized(layer, shape))
+            setattr(parent, name.rpartition(".")[2], _resized(layer, shape).to(weight))
 
 
 def _resized(layer: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+    if isinstance(layer, nn.RNNBase):
+        return _resized_recurrent(layer, shape)
     bias = getattr(layer, "bias", None) is not None
     if isinstance(layer, nn.Linear):
         return nn.Linear(shape[1], shape[0], bias=bias)
-    if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+    if isinstance(layer, (nn.Conv1d, nn.Conv2d)) and layer.groups == 1:
         geometry: Any = {
             k: getattr(layer, k) for k in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
         }
-        return nn.Conv2d(shape[1], shape[0], bias=bias, **geometry)
+        return type(layer)(shape[1], shape[0], bias=bias, **geometry)
     if isinstance(layer, nn.BatchNorm2d):
         return nn.BatchNorm2d(shape[0], eps=layer.eps, momentum=layer.momentum)
     raise KeyError(f"a {type(layer).__name__} cannot be resized to {tuple(shape)}")
+
+
+def _resized_recurrent(layer: nn.RNNBase, shape: tuple[int, ...]) -> nn.Module:
+    """Return a recurrent layer whose ``weight_ih_l0`` has a shape ``(gate x unit, input)``."""
+    gates = len(layer.weight_ih_l0) // layer.hidden_size  # type: ignore[arg-type]
+    kept: Any = {
+        k: getattr(layer, k) for k in ("num_layers", "bias", "batch_first", "dropout", "bidirectional")
+    }
+    if isinstance(layer, nn.RNN):
+        kept["nonlinearity"] = layer.nonlinearity
+    return type(layer)(shape[1], shape[0] // gates, **kept)  # type: ignore[arg-type]

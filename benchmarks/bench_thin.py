@@ -1,0 +1,80 @@
+"""Is a thin int8 net as right as its sham, and as the same small net trained from scratch?
+
+The forms of which ``bench_compress`` says how fast they are. Quality, not time: a busy machine does not matter. Each
+net's cell is kept under ``runs/`` as soon as it is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bench_shrink import right
+from harness import Table, kept, pooled, run
+
+import workbench as wb
+from workbench.data.records import Data
+
+SEEDS = {"lenet5": 10, "vgg16": 3}
+EPOCHS, LONG_LAST = 12, [2, 4, 18]
+LEFT, SIDE = 0.25, 32  # of the channels; pixels
+RECIPE: dict[str, Any] = {"augment": True, "verbose": False}
+
+
+def rows_of(name: str) -> Data:
+    """Return digits, or traffic signs in the middle of their pictures."""
+    if name == "lenet5":
+        return wb.load("mnist")
+    signs = wb.load("signs").subset(train=600, valid=60)
+    cut = (signs.input_shape[-1] - SIDE) // 2
+    x, y = (np.concatenate([getattr(split, part) for split in signs.splits.values()]) for part in ("x", "y"))
+    ends = np.cumsum([0, *map(len, signs.splits.values())])
+    places = {split: list(range(ends[i], ends[i + 1])) for i, split in enumerate(signs.splits)}
+    return wb.from_arrays(x[..., cut : cut + SIDE, cut : cut + SIDE], y, splits=places, name="signs of 32 x 32")  # fmt: skip
+
+
+def sizes(name: str, narrow: Any) -> dict[str, Any]:
+    """Return what builds a net as narrow as a pruned one."""
+    if name == "vgg16":
+        return {"width": next(narrow.parameters()).shape[0]}
+    return {"channels": (narrow.conv1.out_channels, narrow.conv2.out_channels), "hidden": narrow.fc1.out_features}  # fmt: skip
+
+
+def cell(name: str, seed: int) -> dict[str, Any]:
+    """Return which test rows a net, its thin forms, their sham and the small net from scratch answer rightly."""
+    data = rows_of(name)
+    net = wb.fit(wb.build(name, data, seed=seed), data, epochs=EPOCHS, seed=seed, **RECIPE)
+    thin = wb.prune(net, channels=1 - LEFT, how="channels", data=data, rounds=3, epochs=LONG_LAST, seed=seed, verbose=False)  # fmt: skip
+    fresh = wb.build(name, data, seed=seed + 500, **sizes(name, thin.model))
+    counts = [sum(w.numel() for w in model.parameters()) for model in (net.model, thin.model, fresh)]
+    models = {
+        "original": net.model,
+        "thin": thin.model,
+        "thin, int8": wb.quantize(thin, data=data).model,
+        "sham": wb.sham(thin, data, verbose=False),
+        "from scratch": wb.fit(fresh, data, epochs=EPOCHS + sum(LONG_LAST), seed=seed, **RECIPE).model,
+    }
+    return {"right": {who: right(model, data).tolist() for who, model in models.items()}, "parameters": counts}  # fmt: skip
+
+
+def measure() -> Table:
+    """Return a row a net and form."""
+    rows = []
+    for name, seeds in SEEDS.items():
+        cells = [kept(f"bench_thin/{name}_{seed}", cell, name, seed) for seed in range(seeds)]
+        hits = {who: np.array([c["right"][who] for c in cells]) for who in cells[0]["right"]}
+        whole, thin, fresh = cells[0]["parameters"]
+        rows += [{"network": name, "nets": seeds, "form": form, "parameters": f"{thin:,} of {whole:,}", "from scratch": f"{fresh:,}",
+                  "accuracy": f"{100 * hits[form].mean():.2f}",
+                  **{f"points against {who}": pooled(hits[form] - hits[kind])
+                     for who, kind in (("the original", "original"), ("the sham", "sham"), ("the small net from scratch", "from scratch"))}}
+                 for form in ("thin", "thin, int8")]  # fmt: skip
+    return Table("A quarter of the channels, in int8: as right as the sham, and as from scratch?", rows, notes=[
+        f"Originals: {EPOCHS} epochs, augmented; a quarter of every layer's channels left in rounds of {LONG_LAST} epochs, distilled from the original.",
+        "The small net from scratch has the same channels, and is trained on labels for as many epochs in all; it stays fp32.",
+        "LeNet-5: 1,000 test digits. VGG16: traffic signs, the middle 32 x 32 pixels. Points: accuracy, bootstrap over nets and test rows.",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    run(measure, timed=False)
