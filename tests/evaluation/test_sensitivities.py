@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from reviews import made_up
 from torch import nn
 
 import workbench as wb
@@ -51,6 +52,15 @@ def test_channels_of_the_last_layer_are_its_answers(narrow, few):
     found = wb.layer_sensitivity(narrow, few, how="channels", by="relevance", amounts=(0.5,), verbose=False)
     assert [row["layer"] for row in found.rows] == ["conv1", "conv2", "fc1"]
     assert found.rows[2]["accuracy"] != found.accuracy
+
+
+def test_units_and_heads_of_a_network_of_tokens_are_tried_one_layer_at_a_time(trained):
+    texts = made_up()
+    fitted = trained("transformer", texts, sizes={"width": 8, "feedforward": 16}, epochs=1, seed=0)
+    found = wb.layer_sensitivity(fitted, texts, how="channels", amounts=(0.5, 0.75), verbose=False).table()
+    assert list(dict.fromkeys(found["layer"])) == ["heads of encoder.0", "encoder.0.fc1", "heads of encoder.1", "encoder.1.fc1"]  # fmt: skip
+    with pytest.raises(UnknownName, match=r"heads of encoder\.0"):
+        wb.layer_sensitivity(fitted, texts, how="channels", layers=["encoder.0"], verbose=False)
 
 
 def test_the_model_is_untouched_and_the_picture_has_a_line_a_layer(narrow, few, unchanged):

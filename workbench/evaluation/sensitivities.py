@@ -12,9 +12,10 @@ import torch
 from tqdm.auto import tqdm
 
 from .. import html
+from ..compression import units
 from ..compression.criteria import Criterion
 from ..compression.measurement import layer_weights
-from ..compression.pruning import HOWS, cut, example_of
+from ..compression.pruning import HOWS, cut, example_of, reads_tokens
 from ..data.records import Data
 from ..errors import BadInput, unknown
 from ..state import untouched
@@ -100,7 +101,8 @@ def layer_sensitivity(model: Any, data: Data, *, amounts: Sequence[float] = (0.5
     how, by
         As in :func:`workbench.prune`.
     layers
-        Names; by default all that have weights, and for channels all but the last.
+        Names; by default all that have weights, and for channels all but the last. Of a network of tokens the names
+        that :func:`workbench.prune` gives to what loses units, such as "lstm" or "heads of encoder.0".
     verbose
         Show progress.
 
@@ -121,8 +123,10 @@ def layer_sensitivity(model: Any, data: Data, *, amounts: Sequence[float] = (0.5
         raise BadInput(f"A {type(net).__name__} was given", "a float network", "Build one with wb.build")
     if not isinstance(data, Data) or not len(data.valid):
         raise BadInput("There are no validation rows", "Data with a valid split", "Keep some rows aside: wb.from_arrays(..., valid=)")  # fmt: skip
-    known = [name for name, w in layer_weights(net).items() if w.ndim > 1 and not _looks_up(net, name)]
-    chosen = list(layers) if layers is not None else known[:-1] if how == "channels" else known
+    groups = units.groups(net) if how == "channels" and reads_tokens(net) else {}
+    weights = {n: w for n, w in layer_weights(net).items() if w.ndim > 1 and not _looks_up(net, n)}
+    known = list(groups or weights)
+    chosen = list(layers) if layers is not None else _losing(net, data, amounts, how, weights, groups)
     if not chosen or not len(amounts):
         raise BadInput(
             "There is no layer or no amount to try", "at least one of each", "Leave layers and amounts out"
@@ -138,6 +142,9 @@ def layer_sensitivity(model: Any, data: Data, *, amounts: Sequence[float] = (0.5
     rows = []
     for layer in tqdm(chosen, desc="layers", unit="layer", disable=not verbose, leave=False):
         step = {"how": how, "rounds": 1, "scope": None, "protect": [name for name in known if name != layer]}
+        if groups:
+            step |= {"narrowed": [layer], "protect": []}
+        size = sum(weights[name].numel() for name in (groups[layer].weights if groups else [layer]))
         for amount in amounts:
             small = cut(
                 copy.deepcopy(net).eval(),
@@ -148,10 +155,16 @@ def layer_sensitivity(model: Any, data: Data, *, amounts: Sequence[float] = (0.5
                 data,
                 by,
             )[0]
-            rows.append(
-                _row(layer, float(amount), layer_weights(net)[layer].numel(), own, _right(small, data))
-            )
+            rows.append(_row(layer, float(amount), size, own, _right(small, data)))
     return Sensitivity(tuple(rows), float(own.mean()), len(own), data.name)
+
+
+def _losing(net: torch.nn.Module, data: Data, amounts: Sequence[float], how: str, weights: dict[str, Any],
+            groups: dict[str, Any]) -> list[str]:  # fmt: skip
+    """Return what loses some by default: all that have weights, for channels all but the last, of tokens all whose units can go."""
+    if groups and len(amounts):
+        return units.removable(net, max(amounts), example_of(net, data), weights)
+    return list(weights)[:-1] if how == "channels" else list(weights)
 
 
 def _looks_up(net: torch.nn.Module, name: str) -> bool:

@@ -26,6 +26,8 @@ class Plan:
         Passes over the rows in a full and in a fast walk: of the training, of the fine-tuning.
     steps
         Of training that there are at least: few rows need more passes.
+    rehearsal
+        Steps of each training of the rehearsal of 05: enough to be fooled, and to be mended.
     stand_in
         Passes of a stand-in, which is trained in seconds.
     glass
@@ -37,20 +39,27 @@ class Plan:
     epochs: tuple[int, int]
     tuning: tuple[int, int]
     steps: tuple[int, int]
+    rehearsal: int
     stand_in: int
     glass: tuple[str, ...] = ("logistic", "tree")
 
     def passes(self, rows: int, fast: bool) -> tuple[int, int]:
         """Return the epochs of training and of fine-tuning for so many training rows."""
-        at, steps_a_pass = int(fast), -(-rows // BATCH)
-        least = -(-self.steps[at] // steps_a_pass)
+        return self._passes(rows, int(fast), self.steps[int(fast)])
+
+    def rehearsed(self, rows: int) -> tuple[int, int]:
+        """Return the epochs of the rehearsal, and of its fine-tuning, for so many training rows."""
+        return self._passes(rows, 1, self.rehearsal)
+
+    def _passes(self, rows: int, at: int, steps: int) -> tuple[int, int]:
+        least = -(-steps // -(-rows // BATCH))
         return max(self.epochs[at], least), max(self.tuning[at], least // 3)
 
 
 PLANS = {
-    "image": Plan("cnn", {"augment": True}, (15, 6), (12, 3), (600, 250), 4),
-    "table": Plan("mlp", {}, (20, 20), (10, 5), (220, 220), 20),
-    "text": Plan("lstm_attention", {"lr": 3e-3}, (5, 3), (4, 2), (350, 200), 8),
+    "image": Plan("cnn", {"augment": True}, (15, 6), (12, 3), (600, 250), 150, 4),
+    "table": Plan("mlp", {}, (20, 20), (10, 5), (220, 220), 220, 20),
+    "text": Plan("lstm_attention", {"lr": 3e-3}, (5, 3), (4, 2), (350, 200), 200, 8),
 }
 MODELS = {"mnist": "lenet5"}  # data sets whose model has become their own
 
@@ -70,7 +79,7 @@ def parameters(data: Data, fast: bool) -> dict[str, dict[str, Any]]:
     rows, at = min(len(data.train), MOST_ROWS), int(fast)
     epochs, tuning = plan(data).passes(rows, fast)
     few = min(REHEARSED[at], rows)
-    passes, tunings = plan(data).passes(few, True)
+    passes, tunings = plan(data).rehearsed(few)
     rows = rows if rows < len(data.train) else 0
     return {
         "01_train": {"epochs": epochs, "rows": rows},
