@@ -22,11 +22,8 @@ from .compressed import HEADS
 from .criteria import Criterion, worth
 
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d)
-READ_BY = {
-    "weight",
-    "weight_ih_l0",
-    "weight_ih_l0_reverse",
-}  # parameters whose columns are what a layer is given
+# Parameters whose columns are what a layer is given.
+READ_BY = {"weight", "weight_ih_l0", "weight_ih_l0_reverse"}
 HEADED = ("query", "key", "value")  # the layers that write a head
 SAME = 1e-4  # of the largest answer: other orders of summation
 Places = dict[str, torch.Tensor]  # by the name of a parameter
@@ -191,7 +188,7 @@ def _without(net: nn.Module, group: Group, left: int, example: torch.Tensor, by:
             found, expected = narrow(example), silent(example)
     except (RuntimeError, ValueError, LookupError, AssertionError) as problem:
         raise Tied(f"of a size that the network counts on ({' '.join(str(problem).split())[:120]})") from None
-    if found.shape != expected.shape or (found - expected).abs().max() > SAME * expected.abs().max():
+    if found.shape != expected.shape or not (found - expected).abs().max() <= SAME * expected.abs().max():
         raise Tied("read in a way that cannot be seen: without it the answers are others")
     return narrow
 
