@@ -26,6 +26,19 @@ def test_weights_are_eight_bits_and_within_half_a_step_of_the_float_ones(learned
     assert ((weight.dequantize() - learned.hidden.weight).abs() <= steps / 2 + 1e-7).all()
 
 
+def test_answers_have_all_eight_bits_and_what_layers_read_the_seven_that_are_safe(lenet, int8_lenet, digits):
+    x, seen = torch.tensor(digits.train.x[:256]), {}
+    for name in ("fc1", "fc2"):
+        int8_lenet.get_submodule(name).register_forward_hook(
+            lambda layer, _, out, name=name: seen.update({name: out.int_repr().max() - out.int_repr().min()})
+        )
+    with torch.no_grad():
+        int8_lenet(x)
+    assert seen["fc2"] > 130 and seen["fc1"] <= 128
+    for name in seen:
+        int8_lenet.get_submodule(name)._forward_hooks.clear()
+
+
 def test_the_given_model_and_the_world_come_back_as_they_were(unchanged, small_net, images):
     small_net.train()
     small_net.conv.register_forward_hook(lambda *_: pytest.fail("the hook of the given model fired"))

@@ -20,6 +20,7 @@ from .conversion import (
     marked,
     packed_for,
     relus_behind,
+    whole_answers,
 )
 
 
@@ -43,8 +44,9 @@ def rounding(
         "Move such branches out of forward",
     ):  # fmt: skip
         copied = bare_copy(model).train().requires_grad_(True)
-        names = relus_behind(fx.symbolic_trace(copied))
-        prepared = prepare_qat_fx(copied, get_default_qat_qconfig_mapping(engine), (torch.zeros(1),))
+        traced = fx.symbolic_trace(copied)
+        ranges = whole_answers(get_default_qat_qconfig_mapping(engine), traced)
+        prepared, names = prepare_qat_fx(copied, ranges, (torch.zeros(1),)), relus_behind(traced)
     with explained(f"The model does not run on rows of shape {tuple(rows.shape)}", "rows as the model takes them",
                    "Give rows of the training split"), torch.no_grad():  # fmt: skip
         prepared(rows)

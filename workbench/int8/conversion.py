@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.ao.quantization import get_default_qconfig_mapping
+from torch.ao.quantization import QConfig, QConfigMapping, get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 from ..errors import BadInput, WorkbenchError
@@ -123,8 +123,24 @@ def _prepared(model: nn.Module, engine: str) -> tuple[fx.GraphModule, dict[str, 
     with no_stack_traces(), explained("The model cannot be copied and traced", "a model without branches on values",
                     "Move such branches out of forward, and make pruning or other re-parametrizations permanent"):  # fmt: skip
         float_copy = bare_copy(model)
-        names = relus_behind(fx.symbolic_trace(float_copy))
-        return prepare_fx(float_copy, get_default_qconfig_mapping(engine), (torch.zeros(1),)), names
+        traced = fx.symbolic_trace(float_copy)
+        ranges = whole_answers(get_default_qconfig_mapping(engine), traced)
+        return prepare_fx(float_copy, ranges, (torch.zeros(1),)), relus_behind(traced)
+
+
+def whole_answers(ranges: QConfigMapping, traced: fx.GraphModule) -> QConfigMapping:
+    """Give the last layer's output all 256 numbers, and return the mapping, which is changed.
+
+    torch keeps activations to 128 of them on x86, where the kernel of a layer that reads them could overflow without
+    VNNI. Nothing reads the answer: on 128 numbers its steps are the largest error of many a small net.
+    """
+    (last, *_) = next(node for node in reversed(traced.graph.nodes) if node.op == "output").all_input_nodes
+    alone = last.op == "call_module" and len(last.users) == 1
+    if alone and isinstance(traced.get_submodule(str(last.target)), (nn.Linear, nn.Conv2d)):
+        own: Any = ranges.global_qconfig
+        whole = QConfig(activation=own.activation.with_args(reduce_range=False), weight=own.weight)
+        ranges.set_module_name(str(last.target), whole)
+    return ranges
 
 
 def checked_layers(model: nn.Module, engine: str) -> None:
