@@ -66,10 +66,8 @@ def measure() -> Table:
     for form in ("original", *FORMS):
         row = {"form": form, "accuracy": f"{100 * hits[form].mean():.2f}"}
         row["points to the sham"] = pooled(hits[form] - hits[f"{form}, sham"]) if form != "original" else "-"
-        told = {
-            metric: _told([c["merit"][form][metric] for c in cells]) for metric in cells[0]["merit"][form]
-        }
-        rows.append(row | {metric: words for metric, words in told.items() if words != "-"})
+        values = {metric: [c["merit"][form][metric] for c in cells] for metric in cells[0]["merit"][form]}
+        rows.append(row | {metric: _told(known) for metric, known in values.items()})
     return Table("Is a compressed LeNet-5 easier or harder to explain?", rows, notes=[
         f"{SEEDS} originals, {EPOCHS} epochs; fine-tuned {TUNING} epochs behind the last removal, distilled from the original; {N} test digits explained by occlusion.",
         "Deletion (less is better) and insertion (more is better): mean probability of the class, and after the stroke the best that nonsense reaches.",

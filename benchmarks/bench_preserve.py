@@ -42,11 +42,7 @@ def made(arm: dict[str, Any], net: Any, data: Data, seed: int) -> Any:
         narrow = made(
             ARMS["channels, a tenth of the weights left, behaviour"] | {"epochs": 0}, net, data, seed
         ).model
-        sizes = {
-            "channels": (narrow.conv1.out_channels, narrow.conv2.out_channels),
-            "hidden": narrow.fc1.out_features,
-        }
-        fresh = wb.build("lenet5", data, seed=seed + 500, **sizes)
+        fresh = wb.build("lenet5", data, seed=seed + 500, **sizes(narrow))
         return wb.distill(
             net,
             fresh,
@@ -61,6 +57,12 @@ def made(arm: dict[str, Any], net: Any, data: Data, seed: int) -> Any:
     if options["epochs"] == 0:
         options |= {"rounds": 1}
     return wb.prune(net, data=data, seed=seed, verbose=False, **options)
+
+
+def sizes(narrow: Any) -> dict[str, Any]:
+    """Return what builds a LeNet-5 as narrow as a pruned one."""
+    channels = (narrow.conv1.out_channels, narrow.conv2.out_channels)
+    return {"channels": channels, "hidden": narrow.fc1.out_features}
 
 
 def cell(seed: int, name: str, original: Callable[[int], Any], runs: list[Any], data: Data) -> dict[str, Any]:

@@ -6,9 +6,11 @@ net's cell is kept under ``runs/`` as soon as it is known.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from bench_preserve import sizes
 from bench_shrink import right
 from harness import Table, kept, pooled, run
 
@@ -27,17 +29,16 @@ def rows_of(name: str) -> Data:
         return wb.load("mnist")
     signs = wb.load("signs").subset(train=600, valid=60)
     cut = (signs.input_shape[-1] - SIDE) // 2
-    x, y = (np.concatenate([getattr(split, part) for split in signs.splits.values()]) for part in ("x", "y"))
-    ends = np.cumsum([0, *map(len, signs.splits.values())])
-    places = {split: list(range(ends[i], ends[i + 1])) for i, split in enumerate(signs.splits)}
-    return wb.from_arrays(x[..., cut : cut + SIDE, cut : cut + SIDE], y, splits=places, name="signs of 32 x 32")  # fmt: skip
+    middle: Any = {
+        name: replace(split, x=split.x[..., cut : cut + SIDE, cut : cut + SIDE], evidence=None, shortcut=None, without_shortcut=None)
+        for name, split in signs.splits.items()
+    }  # fmt: skip
+    return replace(signs, name=f"signs of {SIDE} x {SIDE}", **middle)
 
 
-def sizes(name: str, narrow: Any) -> dict[str, Any]:
+def narrow(name: str, thin: Any) -> dict[str, Any]:
     """Return what builds a net as narrow as a pruned one."""
-    if name == "vgg16":
-        return {"width": next(narrow.parameters()).shape[0]}
-    return {"channels": (narrow.conv1.out_channels, narrow.conv2.out_channels), "hidden": narrow.fc1.out_features}  # fmt: skip
+    return {"width": next(thin.parameters()).shape[0]} if name == "vgg16" else sizes(thin)
 
 
 def cell(name: str, seed: int) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def cell(name: str, seed: int) -> dict[str, Any]:
     data = rows_of(name)
     net = wb.fit(wb.build(name, data, seed=seed), data, epochs=EPOCHS, seed=seed, **RECIPE)
     thin = wb.prune(net, channels=1 - LEFT, how="channels", data=data, rounds=3, epochs=LONG_LAST, seed=seed, verbose=False)  # fmt: skip
-    fresh = wb.build(name, data, seed=seed + 500, **sizes(name, thin.model))
+    fresh = wb.build(name, data, seed=seed + 500, **narrow(name, thin.model))
     counts = [sum(w.numel() for w in model.parameters()) for model in (net.model, thin.model, fresh)]
     models = {
         "original": net.model,
@@ -72,7 +73,7 @@ def measure() -> Table:
     return Table("A quarter of the channels, in int8: as right as the sham, and as from scratch?", rows, notes=[
         f"Originals: {EPOCHS} epochs, augmented; a quarter of every layer's channels left in rounds of {LONG_LAST} epochs, distilled from the original.",
         "The small net from scratch has the same channels, and is trained on labels for as many epochs in all; it stays fp32.",
-        "LeNet-5: 1,000 test digits. VGG16: traffic signs, the middle 32 x 32 pixels. Points: accuracy, bootstrap over nets and test rows.",
+        "LeNet-5: 1,000 test digits. VGG16: traffic signs, the middle 32 x 32 pixels, 600 of them to train on. Points: accuracy, bootstrap over nets and test rows.",
     ])  # fmt: skip
 
 
