@@ -278,7 +278,7 @@ def cut(net: nn.Module, model: nn.Module, step: dict[str, Any], round: int, exam
     share, protect = _share(step, round), step["protect"]
     if step["how"] == "channels":
         if "narrowed" in step:
-            return units.narrowed(net, units.left(model, step["narrowed"], share), example, by, data), lambda _: None  # fmt: skip
+            return units.narrowed(net, units.remaining(model, step["narrowed"], share), example, by, data), lambda _: None  # fmt: skip
         left = _left(model, share, example, protect)
         worths = None if by == "magnitude" else by_channel(worth(net, left, by, data))
         return _narrowed(net, left, example, worths), lambda _: None

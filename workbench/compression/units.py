@@ -148,7 +148,7 @@ def kept(n: int, share: float) -> int:
     return max(1, round(n * (1 - share)))
 
 
-def left(model: nn.Module, names: Iterable[str], share: float) -> dict[str, int]:
+def remaining(model: nn.Module, names: Iterable[str], share: float) -> dict[str, int]:
     """Return how many units of named groups are left when a share of the model's has gone."""
     whole = groups(model)
     return {name: kept(len(whole[name].parts[0]), share) for name in names}

@@ -132,7 +132,7 @@ def whole_answers(ranges: QConfigMapping, traced: fx.GraphModule) -> QConfigMapp
     """Give the last layer's output all 256 numbers, and return the mapping, which is changed.
 
     torch keeps activations to 128 of them on x86, where the kernel of a layer that reads them could overflow without
-    VNNI. Nothing reads the answer: on 128 numbers its steps are the largest error of many a small net.
+    VNNI. No kernel reads the answer, so that it need not be kept so coarse.
     """
     (last, *_) = next(node for node in reversed(traced.graph.nodes) if node.op == "output").all_input_nodes
     alone = last.op == "call_module" and len(last.users) == 1
