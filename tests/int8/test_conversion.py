@@ -5,10 +5,11 @@ import warnings
 
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
+from torch.ao.quantization import get_default_qconfig_mapping
 
 from workbench.errors import BadInput
-from workbench.int8.conversion import convert, is_int8
+from workbench.int8.conversion import convert, is_int8, whole_answers
 from workbench.state import quantized_engine
 
 
@@ -26,17 +27,31 @@ def test_weights_are_eight_bits_and_within_half_a_step_of_the_float_ones(learned
     assert ((weight.dequantize() - learned.hidden.weight).abs() <= steps / 2 + 1e-7).all()
 
 
-def test_answers_have_all_eight_bits_and_what_layers_read_the_seven_that_are_safe(lenet, int8_lenet, digits):
-    x, seen = torch.tensor(digits.train.x[:256]), {}
-    for name in ("fc1", "fc2"):
-        int8_lenet.get_submodule(name).register_forward_hook(
-            lambda layer, _, out, name=name: seen.update({name: out.int_repr().max() - out.int_repr().min()})
-        )
+def test_answers_have_all_eight_bits_and_what_layers_read_the_seven_that_are_safe(lenet):
+    ranges = whole_answers(get_default_qconfig_mapping("x86"), fx.symbolic_trace(lenet.model))
+    assert list(ranges.module_name_qconfigs) == ["fc2"]
+    assert not ranges.module_name_qconfigs["fc2"].activation().reduce_range
+    assert ranges.global_qconfig.activation().reduce_range
+
+
+def test_answers_that_another_layer_reads_as_well_keep_seven():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc, self.again = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = self.fc(x)
+            return x + self.again(x)
+
+    ranges = whole_answers(get_default_qconfig_mapping("x86"), fx.symbolic_trace(Twice()))
+    assert not ranges.module_name_qconfigs
+
+
+def test_the_answers_of_a_real_net_are_finer_than_seven_bits(lenet, int8_lenet, digits):
     with torch.no_grad():
-        int8_lenet(x)
-    assert seen["fc2"] > 200 > 160 > seen["fc1"]  # rows unlike the calibration's reach a little beyond 128
-    for name in seen:
-        int8_lenet.get_submodule(name)._forward_hooks.clear()
+        answers = int8_lenet(torch.tensor(digits.train.x))
+    assert len((answers / int8_lenet.fc2.scale).round().unique()) > 128
 
 
 def test_the_given_model_and_the_world_come_back_as_they_were(unchanged, small_net, images):

@@ -87,7 +87,7 @@ class HeldReLU(nn.ReLU):
 
 
 class HeldStep(nn.Module):
-    """A step without weights of int8, such as an average, a sum or a concatenation, to be rounded as its kernel rounds.
+    """A step without int8 weights, such as an average, a sum or a norm, to be rounded as its kernel rounds.
 
     What a kernel returns can depend on layout and engine, so that the kernel itself is asked. A :class:`HeldInput` or
     a :class:`HeldReLU` stands behind.
