@@ -21,7 +21,7 @@ from house import ROOT
 from lab import ENDED, IDLE, RUN
 from lab import PATIENCE as PAGE_PATIENCE
 from nbformat import v4
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -42,6 +42,7 @@ OWN_FOLDERS = {
 HOST, PATIENCE = "127.0.0.1", 60  # seconds until the server answers; two are usual
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 LIBC = ctypes.CDLL(None)
+expect.set_options(timeout=PAGE_PATIENCE)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The panel shows what was asked for last; slow work can be cancelled, errors are said in it, models come back as they were."""
 
+import itertools
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.errors import BadInput
+from workbench.iteration import exploring
 from workbench.iteration.exploring import _options
 
 
@@ -100,6 +103,26 @@ def test_errors_are_shown_in_the_panel_and_the_old_picture_stays(narrow, decoys)
     panel.run()
     finished(panel)
     assert panel.shown == {} and panel.said.value
+
+
+def test_the_clock_never_hides_what_was_found_while_it_was_read(table, monkeypatch):
+    panel, done, readings = wb.explore(nn.Linear(4, 3), table), threading.Event(), itertools.count()
+    fails = threading.Thread(target=panel._failed, args=(panel._number, "it failed"))
+
+    def monotonic():
+        """At the second reading, which is in the middle of saying how long it takes, the question fails."""
+        if next(readings) == 1:
+            fails.start()
+            fails.join(0.3)
+        return 0.0
+
+    monkeypatch.setattr(exploring, "time", SimpleNamespace(monotonic=monotonic))
+    worker = threading.Thread(target=done.wait, daemon=True)
+    worker.start()
+    panel._watch(worker, panel._number)
+    fails.join()
+    done.set()
+    assert "it failed" in panel.said.value
 
 
 @pytest.mark.parametrize("text", ["3", "a", "a=b", "a=1) + f(", "**{}", "__import__('os')", "method='lime'"])

@@ -49,6 +49,9 @@ class Explorer(ipw.VBox):
         self.shown: dict[str, Explanation] = {}
         self.worker: threading.Thread | None = None
         self._number = 0
+        self._turn = (
+            threading.RLock()
+        )  # held from asking whether a question is the newest one until that is acted on
         able = [set(_able(model, data)) for model in self.models.values()]
         names = sorted(set.intersection(*able))
         if not names:
@@ -106,27 +109,32 @@ class Explorer(ipw.VBox):
         except BadInput as problem:
             self._say(str(problem), wrong=True)
             return
-        self._number += 1
         choice = None if self.target.value == OWN else list(self.data.class_names).index(self.target.value)
-        self.cancel.disabled = False
+        with self._turn:
+            self._number += 1
+            number, self.cancel.disabled = self._number, False
         self.worker = threading.Thread(
-            target=self._work, args=(self._number, int(self.at.value), choice, asked), daemon=True
+            target=self._work, args=(number, int(self.at.value), choice, asked), daemon=True
         )
         self.worker.start()
-        threading.Thread(target=self._watch, args=(self.worker, self._number), daemon=True).start()
+        threading.Thread(target=self._watch, args=(self.worker, number), daemon=True).start()
 
     def stop(self, quietly: bool = False) -> None:
         """Give up what is being explained; what was on the screen stays."""
-        worker, self._number = self.worker, self._number + 1
-        if worker is not None and worker.is_alive() and not quietly:
-            self._say("Cancelled. What was on the screen stays.")
-        self.cancel.disabled = True
+        with self._turn:
+            self._number += 1
+            if self.worker is not None and self.worker.is_alive() and not quietly:
+                self._say("Cancelled. What was on the screen stays.")
+            self.cancel.disabled = True
 
     def _watch(self, worker: threading.Thread, number: int) -> None:
         """Say how long a question takes, while it is the newest one."""
         started = time.monotonic()
-        while worker.is_alive() and number == self._number:
-            self._say(f"Working for {time.monotonic() - started:.0f} s ...")
+        while worker.is_alive():
+            with self._turn:
+                if number != self._number:
+                    return
+                self._say(f"Working for {time.monotonic() - started:.0f} s ...")
             worker.join(TICK)
 
     def _work(self, number: int, at: int, choice: int | None, asked: dict[str, Any]) -> None:
@@ -141,17 +149,16 @@ class Explorer(ipw.VBox):
         except Exception as problem:  # A thread's error is invisible otherwise.
             self._failed(number, f"{type(problem).__name__}: {problem}")
         else:
-            if number == self._number:
-                self.shown, self.picture.value = found, picture
-                self._number += 1
-                self.cancel.disabled = True
-                self.said.value = text
+            with self._turn:
+                if number == self._number:
+                    self.shown, self.picture.value, self.said.value = found, picture, text
+                    self.stop(quietly=True)
 
     def _failed(self, number: int, text: str) -> None:
-        if number == self._number:
-            self._number += 1
-            self.cancel.disabled = True
-            self._say(text, wrong=True)
+        with self._turn:
+            if number == self._number:
+                self._say(text, wrong=True)
+                self.stop(quietly=True)
 
     def _explained(
         self, number: int, at: int, choice: int | None, asked: dict[str, Any]
