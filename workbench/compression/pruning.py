@@ -81,7 +81,9 @@ def prune(
     data
         Rows to fine-tune and to measure on; without it nothing is trained and accuracy is NaN.
     epochs
-        Of fine-tuning: a number a round, or a list of one for each. A long last round pays.
+        Of fine-tuning: a number a round, or a list of one for each. A long last round at a high rate pays where behaviour
+        is preserved: of LeNet-5 without 97 % of its weights [2, 2, 4, 8, 60] epochs at ``lr=4e-3`` kept an index of
+        .80, [2, 4, 18] at .001 one of .55. On labels alone it moves a network away (-1.7), as right as before.
     rounds
         In how many geometric steps the amount is reached.
     preserve
