@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from bench_preserve import SHORT
 from harness import Table, kept, pooled, run, spread
 
 import workbench as wb
@@ -18,7 +19,6 @@ from workbench.data.records import Data
 from workbench.evaluation.intervals import bootstrap_mean
 
 SEEDS, AMOUNT = 10, 11 / 12
-LONG_LAST = [2, 4, 18]
 RECIPE: dict[str, Any] = {"epochs": 12, "augment": True, "verbose": False}
 SHARED = {
     "lenet5": {"conv1": 64, "conv2": 32, "fc1": 16, "fc2": 32},
@@ -37,7 +37,7 @@ def right(model: Any, data: Data) -> np.ndarray:
 def shrunk(name: str, seed: int, data: Data) -> dict[str, Any]:
     """Prune one net twelvefold, pack it, and count what is lost against its sham."""
     net = wb.fit(wb.build(name, data, seed=seed), data, seed=seed, **RECIPE)
-    small = wb.prune(net, AMOUNT, data=data, epochs=LONG_LAST, rounds=3, seed=seed, verbose=False)
+    small = wb.prune(net, AMOUNT, data=data, seed=seed, verbose=False, **SHORT)
     control = wb.sham(small, data, verbose=False)
     packed = wb.pack(small, Path(tempfile.mkdtemp()) / "small.wbp", shared=SHARED[name])
     areas = {by: [right(wb.prune(net, float(a), by=by, data=data, preserve=None, verbose=False).model, data).mean() for a in AMOUNTS]
@@ -56,7 +56,7 @@ def measure() -> Table:
         if name == "lenet5":
             notes += criteria([one["areas"] for one in found])
     return Table("A twelfth of the weights, in a small file", rows, notes=[
-        f"{SEEDS} seeds; 12 epochs, then rounds of {LONG_LAST} epochs, distilled from the original; packed with few shared values a layer ({SHARED}).",
+        f"{SEEDS} seeds; 12 epochs, then rounds of {SHORT['epochs']} epochs, distilled from the original; packed with few shared values a layer ({SHARED}).",
         "Points: accuracy of all test digits, bootstrap over seeds and digits, and over digits alone, the ten seeds pooled; the sham is the original trained on with the same loss.",
         *notes,
     ])  # fmt: skip

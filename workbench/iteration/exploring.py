@@ -49,9 +49,8 @@ class Explorer(ipw.VBox):
         self.shown: dict[str, Explanation] = {}
         self.worker: threading.Thread | None = None
         self._number = 0
-        self._turn = (
-            threading.RLock()
-        )  # held from asking whether a question is the newest one until that is acted on
+        # Held from asking whether a question is the newest one until that is acted on.
+        self._turn = threading.RLock()
         able = [set(_able(model, data)) for model in self.models.values()]
         names = sorted(set.intersection(*able))
         if not names:
